@@ -1,0 +1,234 @@
+"""The guest's half of a turn: read one request, run the program, report how it ended.
+
+It runs inside the sandbox (CPython 3.14), is imported before the snapshot is taken, and shares its
+interpreter with the program, so a program can break it; the host believes nothing that it says.
+To survive the ordinary accidents (`del builtins.print`, a replaced `sys.stdout`) it holds on to
+everything it needs. Limits are the host's; the codec of values is in `python_values`.
+
+Messages of both directions are a line of JSON, then the raw parts whose sizes that line gives.
+"""
+
+import ast
+import atexit
+import builtins
+import gc
+import io
+import json
+import linecache
+import os
+import posix
+import random
+import sys
+import traceback
+
+REQUEST_FD = 1 << 20
+REPLY_FD = REQUEST_FD + 1
+"""Descriptors that only the host's side of this conversation answers; no program can close them."""
+
+MESSAGE_CHARS_MAX = 64 * 1024
+"""Longest text of an exception or of a traceback that is reported; the rest is cut with a mark."""
+
+CHUNK_BYTES = 1 << 16
+
+_encode_value = _decode_values = None  # set by `install`: the codec is frozen in beside this file
+_ValueOverLimit = None
+_main = sys.modules["__main__"].__dict__
+_clean_main = {}
+_stdout, _stderr = sys.stdout, sys.stderr
+_FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+_base_exit_functions = 0
+_session_loop = None
+
+
+def install(values):
+    """Remember the state of a started interpreter, to which every single run returns."""
+    global _encode_value, _decode_values, _ValueOverLimit, _clean_main, _base_exit_functions
+    _encode_value, _decode_values = values.encode, values.decode
+    _ValueOverLimit = values.ValueOverLimit
+    _main.clear()
+    _main.update(
+        __name__="__main__", __doc__=None, __package__=None, __loader__=None, __spec__=None,
+        __builtins__=builtins, __annotations__={},
+    )
+    del _main["__annotations__"]
+    _clean_main = dict(_main)
+    _base_exit_functions = atexit._ncallbacks()
+
+
+def turn():
+    """Serve one request; the host calls this function and nothing else."""
+    head, parts = _receive()
+    kind = head["kind"]
+    if kind == "warm":
+        random.seed()
+        head, parts = {**head, "kind": "run", "single": True, "filename": "warm.py"}, [b"0", b""]
+    elif kind == "collect":
+        gc.collect()
+        return
+    report, value = _run(head, *parts)
+    report["value_bytes"] = len(value)
+    try:
+        text = json.dumps(report)
+    except BaseException:  # the program broke the encoder's module: say at least how it ended
+        text = '{"status": "%s", "value_bytes": %d, "notes": []}' % (report["status"], len(value))
+    posix.write(REPLY_FD, text.encode() + b"\n" + value)
+
+
+def _receive():
+    data = posix.read(REQUEST_FD, CHUNK_BYTES)
+    if len(data) == CHUNK_BYTES:
+        pieces = [data]
+        while piece := posix.read(REQUEST_FD, 16 * CHUNK_BYTES):
+            pieces.append(piece)
+        data = b"".join(pieces)
+    line, _, rest = data.partition(b"\n")
+    head = json.loads(line)
+    cut = head["source_bytes"]
+    return head, (rest[:cut], rest[cut:])
+
+
+def _run(head, source, variables):
+    single, filename = head["single"], head["filename"]
+    _prepare(head)
+    try:
+        source = source.decode()
+        lines = source.splitlines(True)
+        linecache.cache[filename] = (len(source), None, lines, filename)
+        tree = compile(source, filename, "exec", _FLAGS | ast.PyCF_ONLY_AST)
+        body, last = tree.body, None
+        if body and type(body[-1]) is ast.Expr:
+            last = compile(ast.Expression(body.pop().value), filename, "eval", _FLAGS)
+        code = compile(tree, filename, "exec", _FLAGS) if body else None
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+        return _refusal(error), b""
+    if variables:
+        try:
+            _main.update(_decode_values(variables))
+        except BaseException as error:
+            return {"status": "refused", "findings": [
+                {"line": 0, "column": 0, "message": f"variables: {_name(error)}: {error}"}]}, b""
+    value, report, data = None, None, b""
+    try:
+        if code is not None:
+            _execute(code)
+        if last is not None:
+            value = _execute(last)
+        data, notes = _encode_value(value, head["value_bytes"], head["value_depth"])
+        report = {"status": "ok", "notes": notes}
+    except BaseException as error:
+        report = _failure(error)
+        error = None
+    value = None
+    sys.settrace(None)
+    sys.setprofile(None)
+    if single:
+        late = _leave()
+        if late is not None and report["status"] == "ok":
+            report, data = late, b""
+    for stream in (sys.stdout, sys.stderr, _stdout, _stderr):
+        try:
+            stream.flush()
+        except BaseException:  # a program's own stream object may do anything; it lost its text
+            continue
+    return report, data
+
+
+def _prepare(head):
+    """Set what the request gives: arguments, environment, and how eagerly output is written."""
+    sys.argv = [head["filename"], *head["args"]]
+    if head["env"]:
+        os.environ.update(head["env"])
+    if head["stream"]:
+        _stdout.reconfigure(line_buffering=True)
+
+
+def _execute(code):
+    result = eval(code, _main)
+    if code.co_flags & 0x80:  # CO_COROUTINE: the program awaits at top level
+        global _session_loop
+        import asyncio
+        if _session_loop is None or _session_loop.is_closed():
+            _session_loop = asyncio.new_event_loop()
+        return _session_loop.run_until_complete(result)
+    return result
+
+
+def _leave():
+    """End a single run as the end of a process would: exit functions, then the program's names."""
+    late = None
+    try:
+        if atexit._ncallbacks() != _base_exit_functions:
+            atexit._run_exitfuncs()
+        names = [name for name in _main if name not in _clean_main]
+        for name in names:
+            _main[name] = None
+        _main.clear()
+        _main.update(_clean_main)
+    except BaseException as error:
+        late = _failure(error)
+    return late
+
+
+def _refusal(error):
+    """Describe why a program does not compile."""
+    if isinstance(error, SyntaxError):
+        line, column, message = error.lineno or 0, error.offset or 0, str(error.msg)
+    else:
+        line, column, message = 0, 0, f"{_name(error)}: {error}"
+    shown = "".join(traceback.format_exception_only(error)).rstrip()
+    return {
+        "status": "refused",
+        "type": _name(error),
+        "message": message,
+        "traceback": _cut(shown),
+        "findings": [{"line": line, "column": column, "message": _cut(message)}],
+    }
+
+
+def _failure(error):
+    """Describe an exception that left the program, with only the program's frames."""
+    if isinstance(error, _ValueOverLimit):
+        return {
+            "status": "limit", "limit": error.limit, "allowed": error.allowed,
+            "spent": error.spent,
+        }
+    if isinstance(error, SystemExit):
+        code = error.code
+        if code is None or (type(code) in (int, bool) and code == 0):
+            return {"status": "ok", "notes": []}
+        message = str(code)
+        if type(code) is not int:
+            sys.stderr.write(message + "\n")
+        return {"status": "raised", "type": "SystemExit", "message": _cut(message),
+                "traceback": ""}
+    try:
+        frames = error.__traceback__
+        while frames is not None and frames.tb_frame.f_globals is globals():
+            frames = frames.tb_next
+        described = traceback.TracebackException(type(error), error, frames, compact=True)
+        shown = "".join(described.format())
+    except BaseException:  # the exception's own class is broken; its name must do
+        shown = ""
+    try:
+        message = str(error)
+    except BaseException:
+        message = "<exception str() failed>"
+    return {"status": "raised", "type": _name(error), "message": _cut(message),
+            "traceback": _cut(shown)}
+
+
+def _name(error):
+    kind = type(error)
+    name, module = kind.__qualname__, kind.__module__
+    if type(name) is not str:
+        return "Exception"
+    return name if module in ("builtins", "__main__") or type(module) is not str \
+        else f"{module}.{name}"
+
+
+def _cut(text):
+    if len(text) <= MESSAGE_CHARS_MAX:
+        return text
+    half = MESSAGE_CHARS_MAX // 2
+    left = len(text) - 2 * half
+    return f"{text[:half]}\n[... {left} characters left out ...]\n{text[-half:]}"

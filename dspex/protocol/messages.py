@@ -1,0 +1,259 @@
+"""The messages between supervisor, zygotes and workers: strict types, one version.
+
+A message is a msgpack array whose first element is a tag. Decoding is total: whatever the bytes,
+it gives a message of the expected side or raises `MessageError`. Order is `dspex.protocol.turn`'s.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from dspex.protocol.framing import encode_frame
+
+VERSION = 1
+"""Raised with every change of a message; a zygote that speaks another version is refused."""
+
+ENVELOPE_BYTES = 64 * 1024
+"""What a message may need besides its payload."""
+
+Name = Annotated[str, msgspec.Meta(max_length=4096)]
+Text = Annotated[str, msgspec.Meta(max_length=256 * 1024)]
+RunId = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Amount = Annotated[float, msgspec.Meta(ge=0, le=2**53)]
+
+
+class MessageError(ValueError):
+    """The frame is no message that this side may receive."""
+
+
+class Budget(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """`dspex.limits.Limits` as a worker needs it; the names and units are the same."""
+
+    wall_s: float
+    cpu_s: float
+    memory_bytes: int
+    output_bytes: int
+    value_bytes: int
+    value_depth: int
+    file_bytes: int
+    file_count: int
+    open_files: int
+
+
+class _Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Arrays instead of maps: shorter on the wire, and no key to misspell."""
+
+
+class Run(_Message, frozen=True, tag=1):
+    """Supervisor to worker: run this program."""
+
+    run: RunId
+    source: bytes
+    filename: Name
+    variables: bytes
+    files: dict[str, bytes]
+    stdin: bytes
+    args: list[str]
+    env: dict[str, str]
+    budget: Budget
+    stream: bool
+    """Write output line by line, because somebody listens."""
+    single: bool
+    """No other run will follow in this guest: it leaves as a process does."""
+
+
+class Output(_Message, frozen=True, tag=2):
+    """Worker to supervisor: the guest wrote to stream 1 (standard output) or 2 (error)."""
+
+    run: RunId
+    stream: Literal[1, 2]
+    data: bytes
+
+
+class WrittenFile(_Message, frozen=True, tag=3):
+    """Worker to supervisor: one regular file that the guest wrote, before `Ended`."""
+
+    run: RunId
+    name: Name
+    data: bytes
+
+
+class BudgetUsedUp(_Message, frozen=True, tag=4):
+    """Part of `Ended`: which budget the inner guard saw used up."""
+
+    limit: Name
+    allowed: Amount
+    spent: Amount
+
+
+class InstanceGone(_Message, frozen=True, tag=5):
+    """Part of `Ended`: the wasm instance cannot go on, though its worker can."""
+
+    kind: Literal["exited", "aborted", "trapped"]
+    detail: Text
+    exit_status: Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31)] | None
+
+
+class Ended(_Message, frozen=True, tag=6):
+    """Worker to supervisor: the run is over; the last message of a turn."""
+
+    run: RunId
+    report: bytes
+    """What the guest says, as JSON (`GuestReport`); empty if the instance is gone."""
+    value: bytes
+    """The encoded value; see `dspex.values`."""
+    used_up: BudgetUsedUp | None
+    """The budget that ended the run."""
+    turned_down: BudgetUsedUp | None
+    """The budget that refused the guest something: the reason only if the program failed of it."""
+    gone: InstanceGone | None
+    truncated: bool
+    wall_s: Amount
+    cpu_s: Amount
+    peak_memory_bytes: Annotated[int, msgspec.Meta(ge=0, le=2**40)]
+    output_bytes: Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+    files_left_out: Annotated[list[Name], msgspec.Meta(max_length=20)]
+
+
+class Fork(_Message, frozen=True, tag=7):
+    """Supervisor to zygote: make one worker, known as `worker` from now on."""
+
+    worker: RunId
+    requests: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+    """Runs it serves before it exits; 0 for a session, which it serves until told to stop."""
+
+
+class Started(_Message, frozen=True, tag=8):
+    """Zygote to supervisor: ready to fork; the isolation layers that every worker will have."""
+
+    version: int
+    isolation: list[Name]
+
+
+class Forked(_Message, frozen=True, tag=9):
+    """Zygote to supervisor, with two descriptors beside it: the worker's socket and its pidfd."""
+
+    worker: RunId
+    pid: Annotated[int, msgspec.Meta(ge=1, le=2**31)]
+
+
+class ForkFailed(_Message, frozen=True, tag=10):
+    """Zygote to supervisor: the system refused; the zygote itself can go on."""
+
+    worker: RunId
+    errno: Annotated[int, msgspec.Meta(ge=0, le=4096)]
+
+
+class Exited(_Message, frozen=True, tag=11):
+    """Zygote to supervisor: a worker ended abnormally: its exit code, or minus the signal."""
+
+    worker: RunId
+    exit_status: Annotated[int, msgspec.Meta(ge=-256, le=256)]
+
+
+class CannotStart(_Message, frozen=True, tag=12):
+    """Zygote to supervisor, in place of `Started`: why it gives up."""
+
+    reason: Text
+
+
+class GuestFinding(msgspec.Struct, frozen=True):
+    """One reason why a program was turned down."""
+
+    message: Text
+    line: Annotated[int, msgspec.Meta(ge=0, le=2**31)] = 0
+    column: Annotated[int, msgspec.Meta(ge=0, le=2**31)] = 0
+    hint: Text = ""
+
+
+class GuestReport(msgspec.Struct, frozen=True):
+    """What the guest's half of the conversation says about the run: never more than a claim."""
+
+    status: Literal["ok", "raised", "refused", "limit"]
+    type: Text = ""
+    message: Text = ""
+    traceback: Text = ""
+    notes: Annotated[list[Text], msgspec.Meta(max_length=100)] = []
+    findings: Annotated[list[GuestFinding], msgspec.Meta(max_length=1000)] = []
+    limit: Literal["", "value_bytes", "value_depth"] = ""
+    allowed: Amount = 0
+    spent: Amount = 0
+    value_bytes: int = 0
+
+
+FromWorker = Output | WrittenFile | Ended
+FromZygote = Started | Forked | ForkFailed | Exited | CannotStart
+ToZygote = Fork
+
+_encoder = msgspec.msgpack.Encoder()
+_decoders: dict[str, msgspec.msgpack.Decoder[Any]] = {
+    "worker": msgspec.msgpack.Decoder(FromWorker),
+    "zygote": msgspec.msgpack.Decoder(FromZygote),
+    "run": msgspec.msgpack.Decoder(Run),
+    "fork": msgspec.msgpack.Decoder(Fork),
+}
+_report_decoder = msgspec.json.Decoder(GuestReport)
+
+
+def encode(message: _Message) -> bytes:
+    """Return a message as a frame, ready to be sent."""
+    return encode_frame(_encoder.encode(message))
+
+
+def _decode(side: str, frame: bytes) -> Any:  # noqa: ANN401 - the callers below name the type
+    try:
+        return _decoders[side].decode(frame)
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+        msg = f"not a message that a {side} may send: {error}"
+        raise MessageError(msg) from error
+
+
+def decode_from_worker(frame: bytes) -> FromWorker:
+    """Decode what a worker sent.
+
+    Raises:
+        MessageError: if it is anything else than a message that workers send.
+    """
+    return _decode("worker", frame)  # type: ignore[no-any-return]
+
+
+def decode_from_zygote(frame: bytes) -> FromZygote:
+    """Decode what a zygote sent.
+
+    Raises:
+        MessageError: if it is anything else than a message that zygotes send.
+    """
+    return _decode("zygote", frame)  # type: ignore[no-any-return]
+
+
+def decode_run(frame: bytes) -> Run:
+    """Decode what a supervisor sent to a worker.
+
+    Raises:
+        MessageError: if it is not a `Run`.
+    """
+    return _decode("run", frame)  # type: ignore[no-any-return]
+
+
+def decode_fork(frame: bytes) -> Fork:
+    """Decode what a supervisor sent to a zygote.
+
+    Raises:
+        MessageError: if it is not a `Fork`.
+    """
+    return _decode("fork", frame)  # type: ignore[no-any-return]
+
+
+def decode_report(data: bytes) -> GuestReport:
+    """Decode what the guest says about its run.
+
+    Raises:
+        MessageError: if it is not a report.
+    """
+    try:
+        return _report_decoder.decode(data)
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+        msg = f"not a report of a guest: {error}"
+        raise MessageError(msg) from error

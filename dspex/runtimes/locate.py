@@ -1,0 +1,220 @@
+"""The runtime of a language, compiled for this machine: found, or made on the spot.
+
+Two steps, both kept by key: the portable runtime (shipped inside a wheel; in a checkout built from
+upstream) and what wasmtime makes of it for this processor. The engine asks here once, at start.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from dspex import resources
+from dspex.languages import python
+from dspex.runtimes import pyodide
+from dspex.runtimes.progress import Progress, Silent
+from dspex.runtimes.store import MANIFEST, Store, cache_folder, digest
+from dspex.wasm.engine import CONFIGURATION
+
+PREBUILT = "prebuilt"
+_RECIPE_SOURCES = (
+    "runtimes/freeze.py", "runtimes/glue.py", "runtimes/pyodide.py", "runtimes/stdlib.py",
+    "wasm/binary.py",
+)
+"""Code of this package that a portable runtime depends on, besides the guest's own."""
+
+COMPILE_TIMEOUT_S = 600.0
+
+
+class PlatformUnsupported(OSError):
+    """Runtimes run on Linux, on x86-64 and arm64."""
+
+
+class CompileFailed(RuntimeError):
+    """wasmtime did not compile the runtime."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeStatus:
+    """What there is of a runtime, and why something is missing."""
+
+    name: str
+    portable: Path | None
+    portable_from: str
+    """`wheel`, `cache`, or why there is none."""
+    compiled: Path | None
+    compiled_note: str
+
+    @property
+    def ready(self) -> bool:
+        """Whether an engine can start without building anything."""
+        return self.compiled is not None
+
+
+def check_platform() -> None:
+    """Refuse platforms that have no processes of the kind that workers are.
+
+    Raises:
+        PlatformUnsupported: naming this platform and those that work.
+    """
+    machine = platform.machine()
+    if sys.platform != "linux" or machine not in ("x86_64", "aarch64"):
+        msg = (
+            f"dspex runs code on Linux (x86-64 or arm64); this is {sys.platform} on {machine}: "
+            "workers need fork, pidfd and a wasmtime for this processor"
+        )
+        raise PlatformUnsupported(msg)
+
+
+def python_runtime(progress: Progress | None = None) -> Path:
+    """Return the folder of the compiled Python runtime, after making it if need be.
+
+    The first time takes about half a minute in a checkout and some seconds in an installed wheel.
+
+    Raises:
+        PlatformUnsupported: if this machine cannot run it.
+        ToolMissing, ToolFailed: if it must be built from upstream and cannot be.
+        CompileFailed: if wasmtime turns it down.
+        CacheUntrusted: if others may write to the cache.
+    """
+    check_platform()
+    progress = progress or Silent()
+    portable, key = _portable(progress)
+    store = Store(cache_folder() / "compiled")
+
+    def make(folder: Path) -> None:
+        progress.step("compile for this processor")
+        compile_module(portable / pyodide.SNAPSHOT, folder / python.COMPILED)
+        for name in (python.ENTRY, python.ROOT_DATA, python.ROOT_INDEX):
+            shutil.copyfile(portable / name, folder / name)
+
+    folder = store.get("python", _compiled_key(key), make)
+    store.verify(folder)
+    return folder
+
+
+def portable_python_runtime(progress: Progress | None = None) -> Path:
+    """Return the folder of the portable Python runtime: the wheel's, or one built from upstream.
+
+    Raises:
+        ToolMissing, ToolFailed: if it must be built and cannot be.
+    """
+    return _portable(progress or Silent())[0]
+
+
+def status() -> list[RuntimeStatus]:
+    """Say what there is, without building anything."""
+    prebuilt = _prebuilt()
+    if prebuilt is not None:
+        portable: Path | None = prebuilt
+        origin, key = "wheel", _manifest_key(prebuilt)
+    else:
+        key = _recipe_key()
+        store = _portable_store()
+        portable = store.folder("python", key) if store.has("python", key) else None
+        older = [path.name for path in store.entries() if path.name.startswith("python-")]
+        if portable is not None:
+            origin = "cache"
+        elif older:
+            origin = f"stale: {', '.join(older)} was made from another recipe or upstream"
+        else:
+            origin = "not built yet"
+    compiled_store = Store(cache_folder() / "compiled")
+    compiled_key = _compiled_key(key)
+    compiled, note = None, "not compiled yet"
+    if compiled_store.has("python", compiled_key):
+        compiled, note = compiled_store.folder("python", compiled_key), "up to date"
+    elif older := [path.name for path in compiled_store.entries()]:
+        note = f"stale: {', '.join(older)} is for another runtime, wasmtime or processor"
+    return [RuntimeStatus("python", portable, origin, compiled, note)]
+
+
+def compile_module(source: Path, target: Path) -> None:
+    """Compile a module, in a process of its own: threads and 400 MB that nobody inherits.
+
+    Raises:
+        CompileFailed: with what wasmtime said.
+    """
+    command = [sys.executable, "-c", _COMPILE, str(source), str(target)]
+    environment = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
+    try:
+        done = subprocess.run(  # noqa: S603 - a fixed command
+            command, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False,
+            env=environment,
+        )
+    except subprocess.TimeoutExpired as error:
+        msg = f"compiling {source} took longer than {COMPILE_TIMEOUT_S:.0f} s"
+        raise CompileFailed(msg) from error
+    if done.returncode:
+        msg = f"compiling {source} failed: {done.stderr.strip()[-1000:]}"
+        raise CompileFailed(msg)
+
+
+_COMPILE = """
+import sys, pathlib, wasmtime
+from dspex.wasm.engine import new_engine
+module = wasmtime.Module.from_file(new_engine(), sys.argv[1])
+pathlib.Path(sys.argv[2]).write_bytes(module.serialize())
+"""
+
+
+def _portable(progress: Progress) -> tuple[Path, str]:
+    prebuilt = _prebuilt()
+    if prebuilt is not None:
+        return prebuilt, _manifest_key(prebuilt)
+    key = _recipe_key()
+
+    def make(folder: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="dspex-build-") as work:
+            pyodide.build(folder, Path(work), progress)
+
+    return _portable_store().get("python", key, make), key
+
+
+def _portable_store() -> Store:
+    return Store(cache_folder() / "portable")
+
+
+def _prebuilt() -> Path | None:
+    """Return the portable runtime that came inside the wheel, if this is a wheel."""
+    folder = resources.package_folder() / "_resources" / PREBUILT / "python"
+    return folder if (folder / MANIFEST).is_file() else None
+
+
+def _manifest_key(folder: Path) -> str:
+    return digest([(folder / MANIFEST).read_bytes()])
+
+
+def _recipe_key() -> str:
+    """Return the digest of everything that a portable runtime is made of."""
+    package, pins = resources.package_folder(), resources.find("runtimes")
+    parts: list[bytes | str] = [importlib.metadata.version("tzdata")]
+    guest = sorted((package / "languages" / "guest").glob("*.py"))
+    inputs = [
+        pins / "package-lock.json", pyodide.recipe_path(), *guest,
+        *(package / name for name in _RECIPE_SOURCES),
+    ]
+    for path in inputs:
+        parts += [path.name, path.read_bytes()]
+    return digest(parts)
+
+
+def _compiled_key(portable_key: str) -> str:
+    version = importlib.metadata.version("wasmtime")
+    return digest([portable_key, version, CONFIGURATION, platform.machine(), _cpu_features()])
+
+
+@functools.cache
+def _cpu_features() -> str:
+    """Return the processor's feature list: compiled code may use all of them."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith(("flags", "Features")):
+            return " ".join(sorted(line.partition(":")[2].split()))
+    return "unknown"

@@ -1,0 +1,391 @@
+"""The recipe of the Python runtime: from upstream's files to a portable snapshot.
+
+Upstream is Pyodide's build of CPython, made for JavaScript engines. Here it is translated to the
+exception instructions that wasmtime knows, merged with what JavaScript would have answered,
+started, warmed, and frozen. The result runs on any machine; compiling it for one is
+`dspex.runtimes.locate`'s work. See docs/explanation/python-runtime.md for the reasons.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import wasmtime
+
+from dspex import resources
+from dspex.languages.python import (
+    ENTRY,
+    ENVIRONMENT,
+    EXPORTS,
+    REPLY_FD,
+    REQUEST_FD,
+    host_functions,
+)
+from dspex.runtimes import glue, stdlib
+from dspex.runtimes.freeze import freeze
+from dspex.runtimes.toolchain import Binaryen, install_packages
+from dspex.wasm.binary import Module
+from dspex.wasm.emscripten import (
+    HOME,
+    IMPLEMENTED,
+    BaseLayer,
+    Clock,
+    MemoryFileSystem,
+    Quotas,
+    Syscalls,
+)
+from dspex.wasm.engine import new_engine
+from dspex.wasm.instance import Machine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dspex.runtimes.progress import Progress
+
+SNAPSHOT = "python.wasm"
+LICENCES = "licences"
+STDLIB = "lib/python314.zip"
+_UPSTREAM_STDLIB = "tmp-upstream.zip"
+_GUEST_PACKAGE = "dspex_guest"
+_INVENTORY_FD = (1 << 20) + 2
+_BUILD_FILE_BYTES = 1 << 30
+_BUILD_TIME_NS = 1_767_225_600 * 10**9
+"""1 January 2026: what the guest's clock shows while it is built, so that builds agree."""
+_WARM_TURNS = 40
+_REFERENCE_COUNT, _TYPE = struct.Struct("<I"), struct.Struct("<4xI")
+
+_WARMING = (
+    b"import json, math\nrows = [dict(n=i, s=str(i)) for i in range(5)]\n"
+    b"print(json.dumps(rows)[:30])\nsum(row['n'] for row in rows)",
+    b"def f(n):\n    return n if n < 2 else f(n - 1) + f(n - 2)\nf(6)",
+    b"class A:\n    def __init__(self, x):\n        self.x = x\n[A(1).x, {'a': (1, 2)}, {3}]",
+    b"x = {}['missing']",
+    b"raise ValueError('a message')",
+    b"x = = 1",
+    b"import re\nprint(re.sub('a+', 'b', 'caat'), f'{1/3:.3f}')",
+    b"with open('a.txt', 'w') as f:\n    f.write('hi')\nopen('a.txt').read()",
+    b"1 + 1",
+)
+
+
+def recipe_path() -> Path:
+    """Return the recipe file."""
+    return resources.find("runtimes") / "pyodide" / "recipe.toml"
+
+
+def build(folder: Path, work: Path, progress: Progress) -> None:
+    """Make the portable runtime.
+
+    Args:
+        folder: Filled with the snapshot, its entry points, the guest's files and licence texts.
+        work: Scratch space, kept by nobody.
+        progress: Told about each step.
+
+    Raises:
+        ToolMissing, ToolFailed: if upstream or a tool cannot be had.
+    """
+    pins = resources.find("runtimes")
+    recipe = tomllib.loads(recipe_path().read_text())
+    progress.step("fetch pinned upstream packages")
+    modules = install_packages(pins, work / "npm")
+    binaryen = Binaryen(modules, recipe["binaryen"]["features"])
+    progress.step("translate exception handling")
+    translated, merged = work / "translated.wasm", work / "merged.wasm"
+    binaryen.optimize(
+        modules / recipe["upstream"]["wasm"], translated, "--translate-to-exnref"
+    )
+    progress.step("merge in what JavaScript would have answered")
+    opened, slot = _merge(binaryen, translated, merged, work)
+    progress.step("compile the start-up module")
+    builder = _Builder(opened, slot, recipe)
+    upstream_stdlib = (modules / recipe["upstream"]["stdlib"]).read_bytes()
+    progress.step("compile the standard library, by the guest itself")
+    archive = builder.compile_stdlib(upstream_stdlib)
+    files = {STDLIB: archive, **stdlib.time_zones()}
+    stdlib.write_root(files, folder)
+    progress.step("start CPython, import, warm up, take the snapshot")
+    frozen, entry = builder.snapshot(BaseLayer.from_files(files))
+    (work / "frozen.wasm").write_bytes(frozen)
+    (folder / ENTRY).write_text(json.dumps(entry))
+    progress.step("remove what nobody calls")
+    binaryen.optimize(
+        work / "frozen.wasm", folder / SNAPSHOT, "--remove-unused-module-elements"
+    )
+    shutil.copytree(pins / LICENCES, folder / LICENCES)
+    for relative in recipe["upstream"]["licences"]:
+        name = relative.replace("/", "-")
+        shutil.copyfile(modules / relative, folder / LICENCES / name)
+
+
+def _merge(binaryen: Binaryen, translated: Path, merged: Path, work: Path) -> tuple[bytes, int]:
+    offered = {("env", name) for name in (*IMPLEMENTED, *_BOUND_HERE) if name not in glue.QUIET}
+    module = wasmtime.Module.from_file(new_engine(), str(translated))
+    answers = glue.write_glue(module, offered, work)
+    binaryen.merge([(translated, "main"), *answers], merged)
+    opened = Module(merged.read_bytes())
+    slot = glue.open_up(opened)
+    return opened.encode(), slot
+
+
+_BOUND_HERE = (
+    "emscripten_resize_heap",
+    "emscripten_get_heap_max",
+    "_Py_CheckEmscriptenSignals_Helper",
+    "_Py_emscripten_runtime",
+    "_dlopen_js",
+    "_dlsym_js",
+    "__call_sighandler",
+)
+
+
+class _Collected:
+    """A channel that keeps what the guest writes, and gives what the host has put in."""
+
+    def __init__(self) -> None:
+        self.received = bytearray()
+        self.offered = b""
+
+    def read_into(self, target: memoryview) -> int:
+        piece, self.offered = self.offered[: len(target)], self.offered[len(target) :]
+        target[: len(piece)] = piece
+        return len(piece)
+
+    def write(self, data: memoryview) -> int:
+        self.received += data
+        return len(data)
+
+
+class BuildFailed(RuntimeError):
+    """The guest failed while it was built; the message ends with what it printed."""
+
+
+class _Builder:
+    """Starts the merged module as often as needed, each time from nothing and all alike."""
+
+    def __init__(self, source: bytes, slot: int, recipe: dict[str, Any]) -> None:
+        self._source = source
+        self._slot = slot
+        self._recipe = recipe
+        engine = new_engine()
+        self._machine = Machine(engine, wasmtime.Module(engine, source))
+        self._memory = self._machine.memory
+        self._syscalls = Syscalls(self._memory, MemoryFileSystem(), environment=_START_ENVIRONMENT)
+        self._machine.bind(host_functions(self._machine, self._syscalls, lambda: 0))
+        self._output = bytearray()
+
+    def _start(self, base: BaseLayer) -> None:
+        """Start CPython on these files."""
+        ticks = iter(range(1, 1 << 60))
+        self._output.clear()
+        files = MemoryFileSystem(
+            base=base,
+            quotas=Quotas(file_bytes_max=_BUILD_FILE_BYTES, file_count_max=10_000),
+            now_ns=lambda: _BUILD_TIME_NS,
+            write_output=self._collect_output,
+        )
+        self._machine.boot()
+        self._syscalls.fs = files
+        self._syscalls.zone_fields = None
+        self._syscalls.clock = Clock(
+            now_ns=lambda: _BUILD_TIME_NS + next(ticks) * 1000,
+            monotonic_ns=lambda: next(ticks) * 1000,
+            cpu_ns=lambda: next(ticks) * 1000,
+            wait_ns=lambda _duration: False,
+        )
+        draws = iter(range(1, 1 << 60))
+        self._syscalls.random_bytes = lambda count: bytes(
+            (next(draws) * 37 + 11) & 0xFF for _ in range(count)
+        )
+        self._call("emscripten_stack_init")
+        self._call("__wasm_call_ctors")
+        self._install_trampoline()
+        self._remove_builtin_modules()
+        self._call("Py_InitializeEx", 1)
+
+    def _collect_output(self, _stream: int, data: memoryview) -> int:
+        self._output += data
+        return len(data)
+
+    def _call(self, name: str, *arguments: int) -> int:
+        function = self._machine.function(name, max(len(arguments), 1))
+        try:
+            return function(*arguments)
+        except Exception as error:
+            said = self._output.decode(errors="replace")[-3000:]
+            msg = f"{name} failed in the guest: {error}\n{said}"
+            raise BuildFailed(msg) from error
+
+    def _read_u32(self, address: int) -> int:
+        return int(_REFERENCE_COUNT.unpack_from(self._memory.view, address)[0])
+
+    def _install_trampoline(self) -> None:
+        offset = self._read_u32(self._machine.global_i32("_PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET"))
+        field = self._machine.global_i32("_PyRuntime") + offset
+        _REFERENCE_COUNT.pack_into(self._memory.view, field, self._slot)
+
+    def _remove_builtin_modules(self) -> None:
+        """Take the modules that reach for JavaScript out of CPython's table of built-in modules."""
+        unwanted = {name.encode() for name in self._recipe["start"]["builtin_modules_removed"]}
+        view = self._memory.view
+        read = write = self._read_u32(self._machine.global_i32("PyImport_Inittab"))
+        while name_at := self._read_u32(read):
+            name = bytes(view[name_at : name_at + 64]).split(b"\0")[0]
+            if name not in unwanted:
+                view[write : write + 8] = view[read : read + 8]
+                write += 8
+            read += 8
+        view[write : write + 8] = bytes(8)
+
+    def _run(self, source: str) -> None:
+        """Run source text in `__main__`."""
+        encoded = source.encode() + b"\0"
+        address = self._call("malloc", len(encoded))
+        self._memory.view[address : address + len(encoded)] = encoded
+        status = self._call("PyRun_SimpleString", address)
+        self._call("free", address)
+        if status:
+            said = self._output.decode(errors="replace")[-3000:]
+            msg = f"the guest raised while it was built:\n{said}"
+            raise BuildFailed(msg)
+
+    def compile_stdlib(self, upstream: bytes) -> bytes:
+        """Return the standard library's archive with byte code, and with our guest modules."""
+        self._start(BaseLayer.from_files({STDLIB: upstream}))
+        guest = resources.package_folder() / "languages" / "guest"
+        extra = {f"{_GUEST_PACKAGE}/__init__.py": b""} | {
+            f"{_GUEST_PACKAGE}/{path.name}": path.read_bytes()
+            for path in sorted(guest.glob("python_*.py"))
+        }
+        settings = {
+            "SOURCE": f"/{STDLIB}",
+            "TARGET": "/tmp/stdlib.zip",  # noqa: S108 - a path in the guest
+            "ORIGIN": f"/{STDLIB}",
+            "LEAVE_OUT": self._recipe["stdlib"]["leave_out"],
+            "EXTRA": extra,
+        }
+        lines = [f"{name} = {value!r}" for name, value in settings.items()]
+        self._run("\n".join([*lines, (guest / "compile_stdlib.py").read_text()]))
+        return self._syscalls.fs.read_file("/tmp/stdlib.zip")  # noqa: S108 - a path in the guest
+
+    def snapshot(self, base: BaseLayer) -> tuple[bytes, dict[str, object]]:
+        """Start, warm and freeze; return the module and its entry points.
+
+        It is done twice. The first guest lists its objects, which leaves litter behind; the second
+        one is the same to the byte, so the list holds for it too.
+        """
+        turn, inventory_function = self._prepare(base)
+        channel = _Collected()
+        self._syscalls.fs.install_channel(_INVENTORY_FD, channel)
+        self._turn(inventory_function)
+        objects = struct.unpack(f"<{len(channel.received) // 4}I", channel.received)
+        heads = [bytes(self._memory.view[at : at + 8]) for at in objects]
+        turn_again, _ = self._prepare(base)
+        immortal = self._machine.function("_Py_SetImmortal", 1)
+        for at, head in zip(objects, heads, strict=True):
+            now = bytes(self._memory.view[at : at + 8])
+            if _TYPE.unpack(now) != _TYPE.unpack(head):
+                msg = f"two builds of the guest differ at address {at:#x}"
+                raise BuildFailed(msg)
+            immortal(at)
+        if turn != turn_again:
+            msg = "two builds of the guest differ in their entry point"
+            raise BuildFailed(msg)
+        self._run("import gc; gc.collect(); gc.freeze(); gc.enable(); del gc")
+        keep = {*EXPORTS, *self._recipe["start"].get("exports", ())}
+        entry: dict[str, object] = {
+            "turn": turn,
+            "environ": self._read_environ_address(),
+            "zone_fields": self._syscalls.zone_fields or (0, 0, 0, 0),
+            "objects": len(objects),
+        }
+        return freeze(self._machine, self._source, keep), entry
+
+    def _read_environ_address(self) -> int:
+        return self._machine.global_i32("environ")
+
+    def _prepare(self, base: BaseLayer) -> tuple[int, int]:
+        """Bring a guest to the state in which a run begins; return its two functions' addresses."""
+        self._start(base)
+        preload = self._recipe["start"]["preload"]
+        addresses = _Collected()
+        self._syscalls.fs.install_channel(REPLY_FD, addresses)
+        self._run(_PREPARE.format(
+                preload=preload, environment=ENVIRONMENT, home=HOME, reply=REPLY_FD
+            ))
+        turn, inventory = struct.unpack("<II", addresses.received)
+        requests, replies = _Collected(), addresses
+        self._syscalls.fs.install_channel(REQUEST_FD, requests)
+        for number in range(_WARM_TURNS * len(_WARMING)):
+            source = _WARMING[number % len(_WARMING)]
+            head = {
+                "kind": "run", "single": True, "filename": "main.py", "args": [], "env": {},
+                "stream": False, "value_bytes": 1 << 20, "value_depth": 50,
+                "source_bytes": len(source),
+            }
+            requests.offered = json.dumps(head).encode() + b"\n" + source
+            replies.received.clear()
+            self._turn(turn)
+            if number < len(_WARMING):
+                _check_warming(number, bytes(replies.received))
+        self._run("import gc; gc.collect(); del gc")
+        return turn, inventory
+
+    def _turn(self, function: int) -> None:
+        if not self._call("PyObject_CallNoArgs", function):
+            self._call("PyErr_Print")
+            said = self._output.decode(errors="replace")[-3000:]
+            msg = f"the guest's driver raised while it was built:\n{said}"
+            raise BuildFailed(msg)
+
+
+_EXPECTED = ("ok", "ok", "ok", "raised", "raised", "refused", "ok", "ok", "ok")
+
+
+def _check_warming(number: int, reply: bytes) -> None:
+    report = json.loads(reply.partition(b"\n")[0])
+    if report["status"] != _EXPECTED[number]:
+        msg = f"warming program {number} ended as {report}, not as {_EXPECTED[number]}"
+        raise BuildFailed(msg)
+
+
+_START_ENVIRONMENT = {
+    **ENVIRONMENT,
+    "PYTHONHOME": "/",
+    "PYTHONHASHSEED": "0",
+    "PYTHONUTF8": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONSAFEPATH": "1",
+    "PYTHON_COLORS": "0",
+}
+
+_PREPARE = """
+import builtins, importlib, importlib.util, os, struct, sys, types
+for name in {preload!r}:
+    importlib.import_module(name)
+
+def load(name):
+    # Each has its own dictionary of built-ins, so that a program's changes do not reach it.
+    spec = importlib.util.find_spec("dspex_guest." + name)
+    module = importlib.util.module_from_spec(spec)
+    module.__dict__["__builtins__"] = dict(builtins.__dict__)
+    sys.modules[spec.name] = module
+    exec(spec.loader.get_code(spec.name), module.__dict__)
+    return module
+
+load("python_loop").install()
+values, driver = load("python_values"), load("python_driver")
+inventory = load("python_inventory")
+os.environ.clear()
+os.environ.update({environment!r})
+import posix
+sys.path[:] = [{home!r}] + [entry for entry in sys.path if entry.endswith(".zip")]
+sys.dont_write_bytecode = True
+posix.write({reply}, struct.pack("<II", id(driver.turn), id(inventory.inventory)))
+driver.install(values)
+"""
+
+

@@ -1,0 +1,166 @@
+"""Which system calls a keeper, a zygote and a worker may make, and with which arguments.
+
+Three answers: allowed; refused with EPERM, which any program survives; and death by SIGSYS for calls that only an
+attack would make. What is on no list is refused. All code is mapped before a filter is armed, so none may ask for
+executable memory afterwards. The kernel's side of it is `dspex.worker.jail.seccomp`.
+"""
+
+import signal
+from errno import ENOSYS, EPERM
+from typing import Final
+
+from dspex.worker.jail.bpf import (
+    SELF,
+    Block,
+    allow,
+    assemble,
+    assemble_over,
+    if_any_bit,
+    if_below,
+    if_null,
+    if_one_of,
+    kill,
+    lets_through,
+    refuse,
+)
+from dspex.worker.jail.syscalls import NUMBERS, Architecture
+
+_DENIED: Final = refuse(EPERM)
+_PROT_EXEC: Final = 0x4
+_AF_UNIX: Final = 1
+_SOL_SOCKET: Final = 1
+_ADVICE_FOR_ROOT: Final = 100
+_FORK_FLAGS: Final = (0x01200000 | int(signal.SIGCHLD), int(signal.SIGCHLD))
+"""CLONE_CHILD_SETTID, CLONE_CHILD_CLEARTID and SIGCHLD: what fork() of glibc asks for; and musl's."""
+_THREAD_FLAGS: Final = (0x003D0F00, 0x007D0F00)
+"""What pthread_create() of glibc and of musl ask for: nothing with a namespace in it."""
+_IOCTLS: Final = (0x5421, 0x5450, 0x5451, 0x541B)
+"""FIONBIO, FIONCLEX, FIOCLEX, FIONREAD."""
+_FD_FLAGS: Final = (1, 2, 3, 4)
+"""F_GETFD, F_SETFD, F_GETFL, F_SETFL."""
+_FD_COPIES: Final = (0, 1030, 1033, 1034)
+"""F_DUPFD, F_DUPFD_CLOEXEC, F_ADD_SEALS, F_GET_SEALS."""
+_PRCTLS: Final = (1, 3, 15, 16, 21, 39)
+"""PR_SET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_NAME, PR_GET_NAME, PR_GET_SECCOMP, PR_GET_NO_NEW_PRIVS."""
+
+_EVERYONE: Final = """
+    read write readv writev close fstat poll ppoll select pselect6 munmap brk mremap futex set_robust_list rseq
+    set_tid_address restart_syscall rt_sigaction rt_sigprocmask rt_sigreturn rt_sigtimedwait rt_sigpending
+    sigaltstack clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday time getrandom getpid gettid
+    getppid getuid geteuid getgid getegid getrusage times getcpu sched_yield sched_getaffinity membarrier exit
+    exit_group getrlimit
+""".split()
+_WORKER: Final = """
+    recvfrom recvmsg shutdown getsockname getpeername epoll_ctl epoll_wait epoll_pwait epoll_pwait2 setitimer getitimer alarm
+""".split()
+_ZYGOTE: Final = """
+    sendmsg wait4 waitid pidfd_open pidfd_send_signal kill pipe2 dup dup2 dup3 memfd_create ftruncate pread64
+    pwrite64 lseek epoll_create1 eventfd2 setrlimit seccomp close_range sched_setaffinity getpgid getpgrp getsid
+    getresuid getresgid rt_sigsuspend sched_get_priority_max sched_get_priority_min
+""".split()
+_DEADLY: Final = """
+    ptrace process_vm_readv process_vm_writev process_madvise kcmp pidfd_getfd bpf perf_event_open userfaultfd
+    io_uring_setup io_uring_enter io_uring_register keyctl add_key request_key mount umount2 move_mount open_tree
+    fsopen fsconfig fsmount fspick mount_setattr pivot_root chroot unshare setns open_by_handle_at
+    name_to_handle_at execve execveat kexec_load kexec_file_load init_module finit_module delete_module reboot
+    swapon swapoff acct quotactl quotactl_fd settimeofday clock_settime adjtimex clock_adjtime sethostname
+    setdomainname iopl ioperm personality vhangup syslog fanotify_init modify_ldt memfd_secret uselib
+    lookup_dcookie vmsplice
+""".split()
+
+
+def _allowed_always(names: list[str]) -> dict[str, Block]:
+    return dict.fromkeys(names, allow())
+
+
+def _shared() -> dict[str, Block]:
+    verdicts = {name: kill() for name in _DEADLY} | _allowed_always(_EVERYONE)
+    # Answering "no such call" makes the C library fall back to clone, whose flags a filter can read.
+    verdicts["clone3"] = refuse(ENOSYS)
+    verdicts["mmap"] = if_any_bit(2, _PROT_EXEC, _DENIED, allow())
+    verdicts["mprotect"] = if_any_bit(2, _PROT_EXEC, _DENIED, allow())
+    verdicts["madvise"] = if_below(2, _ADVICE_FOR_ROOT, allow(), _DENIED)
+    verdicts["prlimit64"] = if_one_of(0, (0,), if_null(2, allow(), _DENIED), _DENIED)
+    return verdicts
+
+
+def _talking() -> dict[str, Block]:
+    verdicts = _allowed_always(_WORKER)
+    # An address would let a datagram leave for somewhere else than the socket's own peer.
+    verdicts["sendto"] = if_null(4, allow(), _DENIED)
+    verdicts["getsockopt"] = if_one_of(1, (_SOL_SOCKET,), allow(), _DENIED)
+    verdicts["ioctl"] = if_one_of(1, _IOCTLS, allow(), _DENIED)
+    verdicts["fcntl"] = if_one_of(1, _FD_FLAGS, allow(), _DENIED)
+    return verdicts
+
+
+def keeper(architecture: Architecture) -> Block:
+    """Build the filter of the process outside the pid namespace, which only waits for two deaths."""
+    return _assembled(architecture, _shared() | _allowed_always(["wait4", "waitid"]))
+
+
+def zygote(architecture: Architecture) -> Block:
+    """Build the filter of the warm parent: it forks, passes descriptors on and arms its children."""
+    return _assembled(architecture, _zygote())
+
+
+def _zygote() -> dict[str, Block]:
+    verdicts = _shared() | _talking() | _allowed_always(_ZYGOTE)
+    verdicts["clone"] = if_one_of(0, _FORK_FLAGS + _THREAD_FLAGS, allow(), _DENIED)
+    verdicts["socketpair"] = if_one_of(0, (_AF_UNIX,), allow(), _DENIED)
+    verdicts["fcntl"] = if_one_of(1, _FD_FLAGS + _FD_COPIES, allow(), _DENIED)
+    verdicts["prctl"] = if_one_of(0, _PRCTLS, allow(), _DENIED)
+    verdicts["prlimit64"] = if_one_of(0, (0,), allow(), _DENIED)
+    verdicts["tgkill"] = allow()
+    verdicts["landlock_restrict_self"] = allow()
+    return verdicts
+
+
+def worker(
+    architecture: Architecture,
+    *,
+    may_fork: bool = False,
+    may_start_threads: bool = False,
+    may_send_fds: bool = False,
+) -> Block:
+    """Build the filter that a worker arms on top of its zygote's: compute, and talk over inherited sockets.
+
+    The kernel takes the stricter verdict of the two, so calls that the zygote may not make either need no verdict
+    here; leaving them out makes the filter, which every worker pays for, a third as long.
+
+    Args:
+        architecture: Machine to build for.
+        may_fork: Keep fork() and wait(), and nothing else of clone, for sessions that are forked live.
+        may_start_threads: Keep pthread_create(); a thread started before arming needs no leave.
+        may_send_fds: Keep sendmsg(), which can hand descriptors to the other side.
+    """
+    verdicts = _shared() | _talking()
+    flags = _FORK_FLAGS * may_fork + _THREAD_FLAGS * may_start_threads
+    if flags:
+        verdicts["clone"] = if_one_of(0, flags, allow(), _DENIED)
+    if may_fork:
+        verdicts |= _allowed_always(["wait4", "waitid"])
+    if may_send_fds:
+        verdicts["sendmsg"] = allow()
+    # abort() and raise() signal the own process; the number is put in when the filter is armed.
+    verdicts["tgkill"] = if_one_of(0, (SELF,), allow(), _DENIED)
+    above = _zygote()
+    stricter: dict[str, Block] = {}
+    for name, ceiling in above.items():
+        if ceiling == kill():
+            continue
+        block = verdicts.get(name, _DENIED)
+        # What the zygote's filter already checks in the same way need not be checked twice. Of two error numbers
+        # the kernel would take this one, so a refusal of its own has to be repeated.
+        same_check = block == ceiling and lets_through(block)
+        stricter[name] = allow() if same_check else block
+    return assemble_over(architecture, _numbered(architecture, stricter))
+
+
+def _assembled(architecture: Architecture, verdicts: dict[str, Block]) -> Block:
+    return assemble(architecture, _numbered(architecture, verdicts), _DENIED)
+
+
+def _numbered(architecture: Architecture, verdicts: dict[str, Block]) -> dict[int, Block]:
+    numbers = {name: NUMBERS[name][architecture.column] for name in verdicts}
+    return {number: verdicts[name] for name, number in numbers.items() if number is not None}

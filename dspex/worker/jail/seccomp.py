@@ -1,0 +1,60 @@
+"""Arms a seccomp filter, at once or later from a buffer prepared before a fork.
+
+What the filter says is decided in `dspex.worker.jail.filters`; here is only the kernel call.
+"""
+
+import ctypes
+import os
+import struct
+from errno import EINVAL
+from typing import Final
+
+from dspex.worker.jail.bpf import Block, encode, places_of_self
+from dspex.worker.jail.syscalls import LIBC, failure, machine
+
+_SET_MODE_FILTER: Final = ctypes.c_long(1)
+_ALL_THREADS: Final = ctypes.c_long(1)
+_PROCESS_NUMBER = struct.Struct("=I")
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
+
+
+class Filter:
+    """A filter laid out in memory, ready to be armed by this process or by a child forked from it."""
+
+    def __init__(self, program: Block) -> None:
+        """Lay out the program; nothing is armed yet.
+
+        Raises:
+            OSError: This machine has no call numbers in the table.
+        """
+        architecture = machine()
+        number = None if architecture is None else architecture.number("seccomp")
+        if number is None:
+            raise OSError(EINVAL, "seccomp: no call numbers are known for this machine")
+        self.instructions = len(program)
+        self._bytes = ctypes.create_string_buffer(encode(program))
+        self._places = places_of_self(program)
+        self._program = _Program(len(program), ctypes.addressof(self._bytes))
+        self._call = (
+            ctypes.c_long(number),
+            _SET_MODE_FILTER,
+            _ALL_THREADS,
+            ctypes.byref(self._program),
+        )
+
+    def arm(self) -> None:
+        """Put the filter on every thread of this process, for good.
+
+        Raises:
+            OSError: The kernel refused, or another thread could not be brought along.
+        """
+        for place in self._places:
+            _PROCESS_NUMBER.pack_into(self._bytes, place, os.getpid())
+        result = LIBC.syscall(*self._call)
+        if result < 0:
+            raise failure("seccomp")
+        if result > 0:
+            raise OSError(EINVAL, f"seccomp: thread {result} could not be brought under the filter")

@@ -1,0 +1,153 @@
+"""The step each worker takes after its fork: what it may still do, by leave, and what the kernel then counts."""
+
+import signal
+
+import pytest
+
+from tests.process.worker.jailed import STARTERS, run
+
+starters = pytest.mark.parametrize("starter", STARTERS)
+
+
+def _in_worker(program: str, *, spec: str = "spec", limits: str = "") -> str:
+    body = "\n".join(f"    {line}" for line in program.strip().splitlines())
+    return f"""
+import _thread
+armed = confine({spec})
+assert not armed.report.absent, armed.report.absent
+near, far = socket.socketpair()
+def program():
+{body}
+say(in_worker(armed, program, {limits}))
+os._exit(0)
+"""
+
+
+@starters
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("far.sendall(b'x'); say(near.recv(9))", "b'x'\n0\n"),
+        ("far.settimeout(0.01); far.recv(9)", "TimeoutError None\n0\n"),
+        ("signal.setitimer(signal.ITIMER_REAL, 0.01); time.sleep(9)", f"{-signal.SIGALRM}\n"),
+        ("say(len(os.urandom(16)), time.time() > 0, len(bytearray(50 << 20)))", "16 True 52428800\n0\n"),
+        ("os.abort()", f"{-signal.SIGABRT}\n"),
+        ("say(sorted(os.sched_getaffinity(0)) != [], resource.getrusage(0).ru_maxrss > 0)", "True True\n0\n"),
+    ],
+)
+def test_what_serving_needs_works(starter: str, program: str, said: str) -> None:
+    assert run(_in_worker(program), starter=starter) == (0, said, "")
+
+
+@starters
+@pytest.mark.parametrize(
+    "program",
+    [
+        "os.fork()",
+        "far.sendmsg([b'x'])",
+        "socket.socket()",
+        "socket.socketpair()",
+        "os.pipe()",
+        "os.dup(1)",
+        "os.open('/', os.O_RDONLY)",
+        "os.setsid()",
+        "os.kill(1, 0)",
+        "os.kill(os.getppid(), 9)",
+        "syscalls.prctl(4, 1)",
+        "syscalls.prctl(1, 0)",
+        "syscalls.syscall('prlimit64', 0, 0, 1, 0)",
+        "os.memfd_create('x')",
+        "syscalls.syscall('landlock_restrict_self', 0, 0)",
+        "syscalls.syscall('seccomp', 1, 0, 0)",
+    ],
+)
+def test_what_serving_does_not_need_is_refused(starter: str, program: str) -> None:
+    assert run(_in_worker(program), starter=starter) == (0, "PermissionError 1\n0\n", "")
+
+
+@starters
+def test_without_leave_a_thread_cannot_start(starter: str) -> None:
+    program = """
+try:
+    _thread.start_new_thread(say, ("ran",))
+except RuntimeError as error:
+    say(error)
+"""
+    assert run(_in_worker(program), starter=starter) == (0, "can't start new thread\n0\n", "")
+
+
+@starters
+def test_with_leave_a_thread_starts_and_a_process_still_cannot(starter: str) -> None:
+    program = """
+lock = _thread.allocate_lock(); lock.acquire()
+_thread.start_new_thread(lock.release, ())
+say(lock.acquire(timeout=9))
+os.fork()
+"""
+    lines = _in_worker(program, spec="spec._replace(worker_may_start_threads=True)")
+    assert run(lines, starter=starter) == (0, "True\nPermissionError 1\n0\n", "")
+
+
+@starters
+def test_with_leave_a_session_forks_and_its_twin_is_as_confined(starter: str) -> None:
+    program = """
+twin = os.fork()
+if twin == 0:
+    try:
+        os.open("/", os.O_RDONLY)
+    except OSError as error:
+        say("twin", error.errno)
+    os._exit(0)
+say(os.waitpid(twin, 0)[1])
+_thread.start_new_thread(say, ())
+"""
+    lines = _in_worker(program, spec="spec._replace(worker_may_fork=True)")
+    status, said, _ = run(lines.replace("except OSError", "except (OSError, RuntimeError)"), starter=starter)
+    assert (status, said.splitlines()[:2]) == (0, ["twin 1", "0"])
+
+
+@starters
+def test_with_leave_descriptors_can_be_sent(starter: str) -> None:
+    program = "socket.send_fds(far, [b'x'], [1]); say(len(socket.recv_fds(near, 9, 1)[1]))"
+    lines = _in_worker(program, spec="spec._replace(worker_may_send_fds=True)")
+    assert run(lines, starter=starter) == (0, "1\n0\n", "")
+
+
+@starters
+def test_the_kernel_kills_a_worker_whose_cpu_seconds_are_spent(starter: str) -> None:
+    lines = _in_worker("while True: pass", limits="cpu_s=1")
+    assert run(lines, starter=starter) == (0, f"{-signal.SIGKILL}\n", "")
+
+
+@starters
+def test_memory_over_the_allowance_is_refused_and_under_it_given(starter: str) -> None:
+    program = """
+say(len(bytearray(40 << 20)))
+try:
+    bytearray(80 << 20)
+except MemoryError:
+    say("no more")
+"""
+    lines = _in_worker(program, limits="data_bytes=64 << 20")
+    assert run(lines, starter=starter) == (0, "41943040\nno more\n0\n", "")
+
+
+@starters
+def test_a_failed_step_keeps_the_worker_from_serving(starter: str) -> None:
+    lines = """
+armed = confine(spec)
+if os.fork() == 0:
+    if os.fork() == 0:
+        try:
+            # Its parent is not the zygote: the one it is meant to die with is another.
+            confine_worker(armed)
+        except layers.WallMissingError as error:
+            say(error)
+        os._exit(0)
+    os.wait()
+    os._exit(0)
+os.wait()
+os._exit(0)
+"""
+    expected = "[Errno 3] the zygote that forked this worker is gone\n"
+    assert run(lines, starter=starter) == (0, expected, "")
