@@ -14,6 +14,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
 import wasmtime
 
 from dspex.protocol.messages import (
@@ -159,8 +160,9 @@ class PythonGuest:
             self._flag.attach(self._machine.memory.address + self._flag_address)
 
     def enter_worker(self) -> None:
-        """Install signal handlers and the shared interrupt page: these are not inherited."""
-        self._flag = interrupt.InterruptFlag()
+        """Give this process an interrupt page of its own."""
+        if self._flag is None:
+            self._flag = interrupt.InterruptFlag()
         self._flag.attach(self._machine.memory.address + self._flag_address)
 
     def warm(self) -> None:
@@ -222,7 +224,7 @@ class PythonGuest:
         )
 
     def _call(self, head: dict[str, object], source: bytes = b"", variables: bytes = b"") -> None:
-        line = json.dumps(head).encode()
+        line = msgspec.json.encode(head)
         self._request.give(b"%b\n%b%b" % (line, source, variables))
         if self._turn(self._turn_address) == 0:
             # The driver itself raised: the program took something from under it.

@@ -56,6 +56,9 @@ class InterruptFlag:
     def attach(self, address: int) -> None:
         """Watch over the flag at `address` of this process, in a page of writable memory.
 
+        Again after each fork, for the page and the wake-up descriptor must be this process' own;
+        handlers are inherited.
+
         Raises:
             OSError: if the page cannot be replaced.
         """

@@ -7,9 +7,18 @@ whoever starts the zygote refuses what is too little (`dspex.worker.jail.advice.
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
-from dspex.worker.jail import capabilities, filters, keeper, landlock, namespaces, rlimits, surroundings
+from dspex.worker.jail import (
+    capabilities,
+    filters,
+    keeper,
+    landlock,
+    namespaces,
+    rlimits,
+    surroundings,
+)
 from dspex.worker.jail.layers import JAIL, Layer, Report
 from dspex.worker.jail.seccomp import Filter
 from dspex.worker.jail.syscalls import machine
@@ -28,12 +37,15 @@ class JailSpec(NamedTuple):
     unprivileged_id: int = 65534
     """User and group that root changes to."""
     open_files: int = 1024
-    file_bytes: int = 0
+    file_bytes: int = 1 << 16
+    """Size of any file, memory files among them; it must hold the page through which guests are interrupted."""
     processes: int = 4096
     """Keeper, zygote, workers and their threads together."""
     worker_may_fork: bool = False
     worker_may_start_threads: bool = False
     worker_may_send_fds: bool = False
+    worker_may_make_memory_files: bool = False
+    """For workers that boot a fresh guest after they were confined: sessions and `requests_per_worker`."""
     without: tuple[Layer, ...] = ()
     """Walls left down on purpose, to show that the others hold; the report says so."""
 
@@ -81,12 +93,17 @@ def confine(spec: JailSpec) -> ArmedLayers:
 
 
 def confine_worker(
-    armed: ArmedLayers, *, cpu_s: int | None = None, data_bytes: int | None = None
+    armed: ArmedLayers,
+    *,
+    keep_fds: tuple[int, ...] | None = None,
+    cpu_s: int | None = None,
+    data_bytes: int | None = None,
 ) -> None:
     """Arm one worker, just forked, before it sees anything of a guest; a few system calls in all.
 
     Args:
         armed: What `confine` returned in the zygote.
+        keep_fds: Descriptors that stay open, so that none of the zygote's is shared by all workers; None for all.
         cpu_s: CPU seconds after which the kernel kills, as an outer guard behind the engine's own.
         data_bytes: Writable memory that the worker may add to what the zygote had.
 
@@ -94,7 +111,7 @@ def confine_worker(
         WallMissingError: A step failed that the zygote's success promised, or the zygote is dead. Do not serve.
     """
     if armed.worker_step is not None:
-        armed.worker_step.take(cpu_s=cpu_s, data_bytes=data_bytes)
+        armed.worker_step.take(keep_fds=keep_fds, cpu_s=cpu_s, data_bytes=data_bytes)
 
 
 class _Arming:
@@ -139,7 +156,7 @@ def _arm_inherited(arming: _Arming, spec: JailSpec, parent_fd: int) -> None:
     arm(Layer.OWN_KEYRING, surroundings.enter_own_keyring)
     arm(Layer.USER_NAMESPACE, namespaces.enter_user_namespace)
     for layer in namespaces.NAMESPACES:
-        arm(layer, lambda layer=layer: namespaces.enter(layer))
+        arm(layer, partial(namespaces.enter, layer))
     arm(Layer.NO_NESTED_NAMESPACES, lambda: _forbid_nested(arming))
     arm(Layer.EMPTY_ROOT, lambda: _enter_empty_root(arming))
     counted = spec.processes if Layer.USER_NAMESPACE in arming.armed else None
@@ -181,6 +198,7 @@ def _prepared_worker_step(
         may_fork=spec.worker_may_fork,
         may_start_threads=spec.worker_may_start_threads,
         may_send_fds=spec.worker_may_send_fds,
+        may_make_memory_files=spec.worker_may_make_memory_files,
     )
     return WorkerStep(
         architecture,

@@ -5,6 +5,8 @@ every wall up; each wall left down in turn; each wall standing alone. Status 1 i
 all walls up, or with a single one down and not named in `KNOWN`.
 """
 
+# ruff: noqa: T201 - a program whose output is a table
+
 import argparse
 import json
 import os
@@ -83,10 +85,14 @@ def main() -> int:
     """Run every jail and print the table; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, help="write every ending to this file")
-    parser.add_argument("--ordinary", action="store_true", help="as root: drop to an ordinary user first")
+    parser.add_argument(
+        "--ordinary", action="store_true", help="as root: drop to an ordinary user first"
+    )
     options = parser.parse_args()
     who = "root" if os.geteuid() == 0 and not options.ordinary else "ordinary user"
-    print(f"started as {who}; {len(HOST)} attacks on the host, {len(ATTACKS) - len(HOST)} on kernel surface")
+    print(
+        f"started as {who}; {len(HOST)} attacks on the host, {len(ATTACKS) - len(HOST)} on kernel surface"
+    )
     print(f"{'jail':26} host  surface")
     found: list[Jail] = []
     with Arena() as arena:

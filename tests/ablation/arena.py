@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from errno import errorcode
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import IO, Any, NamedTuple, Self
 
 from dspex.worker.jail.layers import Layer
 from dspex.worker.jail.syscalls import LIBC, failure, syscall
@@ -30,7 +30,7 @@ from tests.ablation.attacks import ATTACKS, KEY_NAME, SECRET, SENT, Scene
 ROOT = Path(__file__).resolve().parents[2]
 _NOBODY = 65534
 _TIMEOUT_S = 60.0
-_SIGNALS = {"signal_victim": 0, "signal_group": 1}
+_SIGNALS = {"signal_victim": "SIGUSR1", "signal_group": "SIGUSR2"}
 
 
 class Result(NamedTuple):
@@ -64,17 +64,15 @@ class Arena:
         directory = Path(tempfile.mkdtemp(prefix="dspex-ablation-"))
         self._cleanup.callback(shutil.rmtree, directory)
         self._make_files(directory)
-        self._hits = mmap.mmap(-1, mmap.PAGESIZE)
-        secret = ctypes.create_string_buffer(SECRET)
         self._secret_fd = os.open(directory / "secret", os.O_RDONLY)
         self._cleanup.callback(os.close, self._secret_fd)
-        # The victim is forked first, before there are any threads here.
-        self._victim = self._start_victim()
+        self._victim = self._start_victim(directory / "secret")
+        account = self._ask_victim()
         self.scene = Scene(
             directory=str(directory),
-            victim_pid=self._victim,
-            victim_address=ctypes.addressof(secret),
-            victim_fd=self._secret_fd,
+            victim_pid=self._victim.pid,
+            victim_address=account["address"],
+            victim_fd=account["fd"],
             tcp_port=self._serve(socket.AF_INET, ("127.0.0.1", 0)).getsockname()[1],
             udp_port=self._serve_udp(),
             abstract_name=self._serve_abstract(),
@@ -84,7 +82,6 @@ class Arena:
         )
         self._serve(socket.AF_UNIX, str(directory / "open" / "socket"))
         (directory / "open" / "socket").chmod(0o777)
-        self._secret = secret
 
     def __enter__(self) -> Self:
         return self
@@ -108,7 +105,6 @@ class Arena:
             RuntimeError: The prisoner ended without an account of every attack.
         """
         down = tuple(without)
-        self._hits[:2] = b"\0\0"
         os.lseek(self._secret_fd, 0, os.SEEK_SET)
         orders = {
             "scene": self.scene._asdict(),
@@ -117,13 +113,12 @@ class Arena:
         }
         environment = {"LEFT_OVER": SECRET.decode()} if Layer.CLEAN_ENV in down else {}
         ended = subprocess.run(
-            [sys.executable, "-I", str(Path(__file__).with_name("prisoner.py")), str(ROOT)]
-            + [json.dumps(orders)],
+            [*_program("prisoner"), json.dumps(orders)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             env=environment,
             pass_fds=(self._secret_fd,),
-            process_group=self._victim,
+            process_group=self._victim.pid,
             timeout=_TIMEOUT_S,
             check=False,
             preexec_fn=self._join_keyring,
@@ -132,22 +127,10 @@ class Arena:
         if len(lines) != len(ATTACKS) + 1:
             message = f"prisoner: status {ended.returncode}: {ended.stderr.decode()[-2000:]}"
             raise RuntimeError(message)
-        results = {line["attack"]: self._judged(line) for line in lines[1:]}
+        self._question_victim()
+        hits = self._ask_victim()
+        results = {line["attack"]: _judged(line, hits) for line in lines[1:]}
         return Ablation(tuple(lines[0]["armed"]), lines[0]["absent"], results)
-
-    def _judged(self, line: dict[str, object]) -> Result:
-        name = str(line["attack"])
-        if "evidence" in line:
-            evidence = str(line["evidence"])
-            if evidence == SENT and not self._hits[_SIGNALS[name]]:
-                return Result(name, reached=False, ending="not delivered")
-            return Result(name, reached=True, ending=evidence)
-        if "exit" in line:
-            code = int(str(line["exit"]))
-            ending = signal.Signals(-code).name if code < 0 else f"exit {code}"
-            return Result(name, reached=False, ending=ending)
-        number = int(str(line["errno"]))
-        return Result(name, reached=False, ending=errno_name(number))
 
     def _make_files(self, directory: Path) -> None:
         directory.chmod(0o755)
@@ -159,30 +142,30 @@ class Arena:
         if self._as_root:
             os.chown(directory / "mine", _NOBODY, _NOBODY)
 
-    def _start_victim(self) -> int:
-        ready_fd, write_fd = os.pipe()
-        pid = os.fork()
-        if pid:
-            os.close(write_fd)
-            os.read(ready_fd, 1)
-            os.close(ready_fd)
-            self._cleanup.callback(os.waitpid, pid, 0)
-            self._cleanup.callback(os.kill, pid, signal.SIGKILL)
-            return pid
-        try:
-            os.setpgid(0, 0)
-            if self._as_root:
-                os.setgroups([])
-                os.setresgid(_NOBODY, _NOBODY, _NOBODY)
-                os.setresuid(_NOBODY, _NOBODY, _NOBODY)
-                LIBC.prctl(4, 1, 0, 0, 0)
-            signal.signal(signal.SIGUSR1, lambda *_: self._hits.__setitem__(0, 1))
-            signal.signal(signal.SIGUSR2, lambda *_: self._hits.__setitem__(1, 1))
-            os.write(write_fd, b"r")
-            while True:
-                signal.pause()
-        finally:
-            os._exit(1)
+    def _start_victim(self, secret: Path) -> subprocess.Popen[bytes]:
+        victim = subprocess.Popen(
+            [*_program("victim"), str(secret)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={},
+            process_group=0,
+        )
+        self._cleanup.callback(victim.wait)
+        self._cleanup.callback(victim.kill)
+        for pipe in _pipes(victim):
+            self._cleanup.callback(pipe.close)
+        return victim
+
+    def _ask_victim(self) -> dict[str, int]:
+        """Read the victim's next line: first where its secret is, later which signals came since."""
+        _, answers = _pipes(self._victim)
+        account: dict[str, int] = json.loads(answers.readline())
+        return account
+
+    def _question_victim(self) -> None:
+        questions, _ = _pipes(self._victim)
+        questions.write(b"?")
+        questions.flush()
 
     def _serve(self, family: socket.AddressFamily, address: object) -> socket.socket:
         server = socket.socket(family)
@@ -252,6 +235,24 @@ def _shut_down(server: socket.socket) -> None:
         server.shutdown(socket.SHUT_RDWR)
 
 
-def errno_name(number: int) -> str:
-    """Return EPERM for 1, and so on."""
-    return errorcode.get(number, str(number))
+def _program(name: str) -> list[str]:
+    return [sys.executable, "-I", str(Path(__file__).with_name(f"{name}.py")), str(ROOT)]
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    return process.stdin, process.stdout
+
+
+def _judged(line: dict[str, Any], hits: dict[str, int]) -> Result:
+    name = line["attack"]
+    if "evidence" in line:
+        if line["evidence"] == SENT and not hits[_SIGNALS[name]]:
+            return Result(name, reached=False, ending="not delivered")
+        return Result(name, reached=True, ending=line["evidence"])
+    if "exit" in line:
+        code = line["exit"]
+        ending = signal.Signals(-code).name if code < 0 else f"exit {code}"
+        return Result(name, reached=False, ending=ending)
+    return Result(name, reached=False, ending=errorcode.get(line["errno"], str(line["errno"])))

@@ -5,6 +5,8 @@ says where on the host the canaries are; whether a signal arrived is for `arena`
 attacks aim only at canaries made for them and undo what they do.
 """
 
+# ruff: noqa: PTH101, PTH108, PTH116, PTH123, PTH208 - attacks make the plain calls; pathlib is not loaded in a jail
+
 import ctypes
 import fcntl
 import mmap
@@ -93,6 +95,16 @@ def write_file(scene: Scene) -> str:
 @_attack(reaches_host=True)
 def stat_file(scene: Scene) -> str:
     return f"{os.stat(f'{scene.directory}/secret').st_size} bytes"
+
+
+@_attack(reaches_host=True)
+def stat_file_as_if_open(scene: Scene) -> str:
+    # Looks like the fstat() of recent C libraries, but names a path.
+    path = ctypes.create_string_buffer(f"{scene.directory}/secret".encode())
+    buffer = ctypes.create_string_buffer(256)
+    empty_path, here = 0x1000, -100
+    syscall("newfstatat", here, _address(path), _address(buffer), empty_path)
+    return "found"
 
 
 @_attack(reaches_host=True)
@@ -350,10 +362,13 @@ def write_new_code(_: Scene) -> str:
 @_attack(reaches_host=False)
 def grow_memory_file(_: Scene) -> str:
     fd = syscall("memfd_create", _address(ctypes.create_string_buffer(b"x")), 1)
-    return f"{os.write(fd, b'x' * 65536)} bytes"
+    written = 0
+    while written < 1 << 20:
+        written += os.write(fd, b"x" * 65536)
+    return f"{written} bytes"
 
 
 @_attack(reaches_host=False)
 def open_many_descriptors(scene: Scene) -> str:
-    copies = [fcntl.fcntl(scene.result_fd, fcntl.F_DUPFD_CLOEXEC, 0) for _ in range(2000)]
+    copies = [fcntl.fcntl(scene.result_fd, fcntl.F_DUPFD_CLOEXEC, 0) for _ in range(300)]
     return f"{len(copies)} copies"

@@ -29,26 +29,25 @@ def _the_next_request_works(engine: dspex.Engine) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"language": 5}, "language: str expected, int given"),
-        ({"variables": [1]}, "variables: dict expected, list given"),
-        ({"variables": "x"}, "variables: dict expected, str given"),
-        ({"variables": {1: 2}}, "variables: str expected as name, int given"),
-        ({"files": ["a"]}, "files: dict expected, list given"),
-        ({"files": {"a": 5}}, "files['a']: bytes expected, int given"),
-        ({"files": {"a": None}}, "files['a']: bytes expected, NoneType given"),
-        ({"files": {5: b""}}, "files: str expected as name, int given"),
-        ({"stdin": 5}, "stdin: str expected, int given"),
-        ({"args": "abc"}, "args: list of str expected, str given"),
-        ({"args": [1]}, "args[0]: str expected, int given"),
-        ({"env": ["A"]}, "env: dict expected, list given"),
-        ({"env": {"A": 1}}, "env['A']: str expected, int given"),
-        ({"env": {1: "A"}}, "env: str expected as name, int given"),
-        ({"timeout_s": "5"}, "timeout_s: number expected, str given"),
-        ({"timeout_s": True}, "timeout_s: number expected, bool given"),
-        ({"on_output": 5}, "on_output: callable expected, int given"),
-        ({"tools": [print]}, "tools: dict expected, list given"),
-        ({"tools": {"t": 5}}, "tools['t']: callable expected, int given"),
+        ({"language": 5}, "language: str wanted, int given"),
+        ({"variables": [1]}, "variables: a mapping of names to values wanted, list given"),
+        ({"variables": "x"}, "variables: a mapping of names to values wanted, str given"),
+        ({"variables": {1: 2}}, "variables: names of type str wanted, int given"),
+        ({"files": ["a"]}, "files: a mapping of names to bytes wanted, list given"),
+        ({"files": {"a": 5}}, "files['a']: bytes or str wanted, int given"),
+        ({"files": {"a": None}}, "files['a']: bytes or str wanted, NoneType given"),
+        ({"files": {5: b""}}, "files: names of type str wanted, int given"),
+        ({"stdin": 5}, "stdin: bytes or str wanted, int given"),
+        ({"args": "abc"}, "args: a sequence of str wanted, str given"),
+        ({"args": [1]}, "args[0]: str wanted, int given"),
+        ({"env": ["A"]}, "env: a mapping of names to str wanted, list given"),
+        ({"env": {"A": 1}}, "env: names and values of type str wanted, tuple given"),
+        ({"env": {1: "A"}}, "env: names and values of type str wanted, tuple given"),
+        ({"timeout_s": "5"}, "timeout_s: a number of seconds wanted, str given"),
+        ({"timeout_s": True}, "timeout_s: a number of seconds wanted, bool given"),
+        ({"on_output": 5}, "on_output: a callable wanted, int given"),
         ({"policy": 5}, "policy: "),
+        ({"image": 5}, "image: str wanted, int given"),
         ({"nonsense": 5}, "nonsense"),
     ],
     ids=repr,
@@ -83,10 +82,10 @@ def test_an_argument_of_the_wrong_type_is_refused_by_name(
     ids=lambda name: ascii(name)[:20],
 )
 def test_a_file_name_that_leads_elsewhere_is_refused(engine: dspex.Engine, name: str) -> None:
-    with pytest.raises(ValueError, match="files") as caught:
+    with pytest.raises(dspex.RequestError, match="files: ") as caught:
         engine.run("1", files={name: b""})
 
-    assert ascii(name)[1:20] in ascii(str(caught.value))
+    assert repr(name)[1:20] in str(caught.value)
 
 
 def test_file_names_that_only_look_odd_are_fine(engine: dspex.Engine) -> None:
@@ -101,16 +100,16 @@ def test_file_names_that_only_look_odd_are_fine(engine: dspex.Engine) -> None:
 
 
 def test_two_files_that_need_one_place_are_refused(engine: dspex.Engine) -> None:
-    with pytest.raises(ValueError, match="files"):
+    with pytest.raises(dspex.RequestError, match="files: "):
         engine.run("1", files={"a": b"file", "a/b": b"file in it"})
 
 
 @pytest.mark.parametrize(
     ("env", "message"),
     [
-        ({"": "x"}, "env"),
-        ({"A=B": "x"}, "env"),
-        ({"A\0": "x"}, "env"),
+        ({"": "x"}, "env: '' is not a name"),
+        ({"A=B": "x"}, "env: 'A=B' is not a name"),
+        ({"A\0": "x"}, "env: a NUL character"),
         ({"A": "x\0y"}, "env['A']"),
         ({"A": "\ud800"}, "env['A']"),
     ],
@@ -119,33 +118,44 @@ def test_two_files_that_need_one_place_are_refused(engine: dspex.Engine) -> None
 def test_an_environment_that_no_process_can_have_is_refused(
     engine: dspex.Engine, env: dict[str, str], message: str
 ) -> None:
-    with pytest.raises(ValueError, match="env") as caught:
+    with pytest.raises(dspex.RequestError, match="env") as caught:
         engine.run("1", env=env)
 
     assert message in str(caught.value)
+
+
+def test_an_environment_name_that_the_policy_does_not_grant_is_denied(
+    engine: dspex.Engine,
+) -> None:
+    with pytest.raises(dspex.CapabilityDenied) as caught:
+        engine.run("1", env={"LD_PRELOAD": "x"})
+
+    assert str(caught.value) == (
+        "env: 'LD_PRELOAD' is not granted by policy 'compute'; granted: LANG, LC_ALL, TZ"
+    )
 
 
 @pytest.mark.parametrize("timeout_s", [0, -1, float("nan"), float("inf"), -0.0], ids=repr)
 def test_a_timeout_that_is_no_length_of_time_is_refused(
     engine: dspex.Engine, timeout_s: float
 ) -> None:
-    with pytest.raises(ValueError, match="timeout_s"):
+    with pytest.raises(dspex.RequestError, match="timeout_s: "):
         engine.run("1", timeout_s=timeout_s)
 
 
-@pytest.mark.parametrize("name", ["", "1x", "a b", "a-b", "class", "None", "a\0", "é́"], ids=ascii)
+@pytest.mark.parametrize("name", ["", "1x", "a b", "a-b", "class", "None", "a\0", "__builtins__"], ids=ascii)
 def test_a_variable_that_no_program_could_name_is_refused(engine: dspex.Engine, name: str) -> None:
-    with pytest.raises(ValueError, match="variables"):
+    with pytest.raises(dspex.RequestError, match="variables: "):
         engine.run("1", variables={name: 1})
 
 
 @pytest.mark.parametrize(
     ("value", "place"),
     [
-        (object(), "x"),
-        ([1, {"a": print}], "x[1]['a']"),
-        ((n for n in [1]), "x"),
-        ({"deep": [[[open]]]}, "x['deep'][0][0][0]"),
+        (object(), "variables['x']"),
+        ([1, {"a": print}], "variables['x'][1]['a']"),
+        ((n for n in [1]), "variables['x']"),
+        ({"deep": [[[open]]]}, "variables['x']['deep'][0][0][0]"),
     ],
     ids=["object", "function", "generator", "deep inside"],
 )
@@ -155,7 +165,7 @@ def test_a_variable_that_is_no_data_is_refused_with_its_place(
     with pytest.raises(dspex.ValueNotTransferable) as caught:
         engine.run("x", variables={"x": value})
 
-    assert place in caught.value.path
+    assert caught.value.path == place
 
 
 def test_a_variable_that_contains_itself_is_refused(engine: dspex.Engine) -> None:
@@ -164,11 +174,6 @@ def test_a_variable_that_contains_itself_is_refused(engine: dspex.Engine) -> Non
 
     with pytest.raises(dspex.ValueNotTransferable, match="contains itself"):
         engine.run("x", variables={"x": loop})
-
-
-def test_a_tool_that_hides_a_variable_is_refused(engine: dspex.Engine) -> None:
-    with pytest.raises(ValueError, match="both"):
-        engine.run("x", variables={"x": 1}, tools={"x": len})
 
 
 def test_an_unknown_language_is_refused_with_the_known_ones(engine: dspex.Engine) -> None:
@@ -186,7 +191,7 @@ def test_an_unknown_policy_is_refused(engine: dspex.Engine, policy: str) -> None
 
 
 def test_an_unknown_image_is_refused(engine: dspex.Engine) -> None:
-    with pytest.raises(dspex.LanguageUnavailable, match="no_such_image"):
+    with pytest.raises(dspex.RequestError, match="image: .*no_such_image"):
         engine.run("1", image="no_such_image")
 
 
@@ -262,10 +267,10 @@ def test_a_listener_that_raises_does_not_disturb_the_run(engine: dspex.Engine) -
 
 def test_odd_but_right_input_arrives_to_the_letter(engine: dspex.Engine) -> None:
     outcome = engine.run(
-        "import os, sys\n[sys.stdin.read(), sys.argv[1:], os.environ['ODD'], open('f', 'rb').read()]",
+        "import os, sys\n[sys.stdin.read(), sys.argv[1:], os.environ['LANG'], open('f', 'rb').read()]",
         stdin="line\r\n\0é\u2028 no end",
         args=["", "-x", "é\n", "a b"],
-        env={"ODD": "a=b\n;$(x) é"},
+        env={"LANG": "a=b\n;$(x) é"},
         files={"f": bytes(range(256))},
     )
 
@@ -289,7 +294,7 @@ def test_a_closed_engine_says_so() -> None:
 def test_an_engine_that_was_used_asynchronously_reports_mistakes_the_same_way() -> None:
     async def ask() -> None:
         async with dspex.open_engine(policy="compute") as engine:
-            with pytest.raises(ValueError, match="files"):
+            with pytest.raises(dspex.RequestError, match="files: "):
                 await engine.run("1", files={"../x": b""})
             assert (await engine.run("1 + 1")).value == 2
 

@@ -185,11 +185,11 @@ def test_hostile_and_odd_data_cross_as_what_they_hold(
 
 @pytest.mark.parametrize("kind", ["[x]", "{'k': x}", "(x,)"])
 def test_a_value_may_be_exactly_as_deep_as_the_limit(engine: dspex.Engine, kind: str) -> None:
-    program = f"x = 0\nfor _ in range({{}}): x = {kind}\nx"
+    program = f"x = 0\nfor _ in range(depth): x = {kind}\nx"
 
-    deepest = engine.run(program.format(DEPTH))
-    too_deep = engine.run(program.format(DEPTH + 1))
-    endless = engine.run(program.format(50_000))
+    deepest = engine.run(program, variables={"depth": DEPTH})
+    too_deep = engine.run(program, variables={"depth": DEPTH + 1})
+    endless = engine.run(program, variables={"depth": 50_000})
 
     assert (deepest.status, deepest.notes) == ("ok", ())
     for outcome in (too_deep, endless):

@@ -1,5 +1,7 @@
 """Both halves of the value codec with a real guest between them."""
 
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, given, settings
@@ -25,9 +27,6 @@ def test_a_value_comes_back_from_a_guest_as_it_went_in(
 
 
 def test_a_guest_can_compute_with_what_it_was_given(engine: "dspex.Engine") -> None:
-    from datetime import UTC, datetime, timedelta
-    from decimal import Decimal
-
     outcome = engine.run(
         "(when + step, price * 3, names | {'c'}, {key: sum(row) for key, row in rows.items()})",
         variables={
@@ -62,10 +61,10 @@ def test_what_cannot_cross_is_given_as_its_repr_with_its_place(engine: "dspex.En
 def test_a_program_cannot_break_the_codec_by_changing_json(engine: "dspex.Engine") -> None:
     program = """
 import json, binascii, datetime
-json.dumps = json.loads = json.encoder.JSONEncoder.iterencode = None
-binascii.b2a_base64 = None
-[1, (2,), {"$": 3}]
+json.encoder.JSONEncoder.iterencode = json.encoder.c_make_encoder = None
+binascii.b2a_base64 = datetime.timedelta = None
+[1, (2,), {"$": b"3"}, datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)]
 """
     outcome = engine.run(program)
     assert outcome.status == "ok"
-    assert outcome.value == [1, (2,), {"$": 3}]
+    assert outcome.value == [1, (2,), {"$": b"3"}, datetime(2024, 1, 1, tzinfo=UTC)]

@@ -10,11 +10,12 @@ through the methods of the built-in base class, and whatever still fails is give
 
 from __future__ import annotations
 
-import binascii
-import datetime  # noqa: ICN001 - spelled out, it is the subject here
 import sys
+from binascii import a2b_base64, b2a_base64
+from datetime import date, datetime, time, timedelta, timezone
 from importlib import import_module
-from json import JSONDecoder, JSONEncoder
+from json.decoder import JSONDecoder
+from json.encoder import c_make_encoder, encode_basestring  # type: ignore[attr-defined]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,9 +50,19 @@ DTYPE_SIZES: dict[str, tuple[int, ...]] = {
 }
 """Kinds of array elements that cross, with their sizes; text (`S`, `U`) crosses at any size."""
 
-_to_json = JSONEncoder(
-    ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
-).encode
+
+def _refuse(value: Any) -> Any:
+    raise TypeError(type(value))
+
+
+# Everything is held by its own name from here on: a program may change the modules it came from.
+# No cycle marks, no indent, separators, no sorted keys, no skipped keys, no NaN.
+_to_chunks = c_make_encoder(None, _refuse, encode_basestring, None, ":", ",", False, False, False)
+
+
+def to_json(tree: Any) -> str:
+    """Return a tree of plain types as compact JSON, whatever the program did to `json`."""
+    return "".join(_to_chunks(tree, 0))
 
 
 class ValueOverLimit(ValueError):
@@ -86,10 +97,10 @@ def encode(
         ValueOverLimit: The value is too large or too deep.
     """
     if value is None or value is True or value is False:
-        return _to_json(value).encode(), []
+        return to_json(value).encode(), []
     writer = _Writer(bytes_max, depth_max, arrays=arrays)
     try:
-        data = _to_json(writer.visit(value, 0)).encode()
+        data = to_json(writer.visit(value, 0)).encode()
     except ValueOverLimit as error:
         if error.limit != "value_depth":
             raise
@@ -103,13 +114,13 @@ def encode(
         writer = _Writer(bytes_max, depth_max, arrays=arrays)
         writer.open_ids = set()
         try:
-            data = _to_json(writer.visit(value, 0)).encode()
+            data = to_json(writer.visit(value, 0)).encode()
         except ValueOverLimit:
             raise
         except (ValueError, TypeError, RecursionError):
             # A class that passes itself off as a built-in one.
             writer = _Writer(bytes_max, depth_max, arrays=arrays)
-            data = _to_json(writer.as_repr(value, "cannot cross")).encode()
+            data = to_json(writer.as_repr(value, "cannot cross")).encode()
     spent = max(len(data), CONTAINER_BYTES * writer.containers)
     if spent > bytes_max:
         raise ValueOverLimit("value_bytes", bytes_max, spent)
@@ -314,28 +325,28 @@ class _Writer:
         ends = (value.start, value.stop, value.step)
         return self.tagged("range", [self.write_int(end, depth) for end in ends])
 
-    def write_date(self, value: datetime.date, _depth: int) -> Any:
+    def write_date(self, value: date, _depth: int) -> Any:
         self.containers += 1
         return self.tagged("date", [value.year, value.month, value.day])
 
-    def write_timedelta(self, value: datetime.timedelta, _depth: int) -> Any:
+    def write_timedelta(self, value: timedelta, _depth: int) -> Any:
         self.containers += 1
         return self.tagged("timedelta", [value.days, value.seconds, value.microseconds])
 
-    def write_time(self, value: datetime.time, _depth: int) -> Any:
+    def write_time(self, value: time, _depth: int) -> Any:
         clock = [value.hour, value.minute, value.second, value.microsecond, value.fold]
         zone = self.zone(value)
         self.containers += 1
         return self.tagged("time", [*clock, zone])
 
-    def write_datetime(self, value: datetime.datetime, _depth: int) -> Any:
+    def write_datetime(self, value: datetime, _depth: int) -> Any:
         day = [value.year, value.month, value.day]
         clock = [value.hour, value.minute, value.second, value.microsecond, value.fold]
         zone = self.zone(value)
         self.containers += 1
         return self.tagged("datetime", [*day, *clock, zone])
 
-    def zone(self, value: datetime.datetime | datetime.time) -> Any:
+    def zone(self, value: datetime | time) -> Any:
         """Return nothing, or key, name and offset in microseconds of a time zone."""
         tzinfo = value.tzinfo
         if tzinfo is None:
@@ -344,12 +355,12 @@ class _Writer:
         offset = value.utcoffset()
         if offset is None and key is None:
             raise _CannotCross("cannot cross, its time zone has no fixed offset")
-        offset_us = None if offset is None else offset // datetime.timedelta(microseconds=1)
+        offset_us = None if offset is None else offset // timedelta(microseconds=1)
         name = None
         if key is None and offset is not None:
             # A fixed zone is named after its offset unless it was given a name.
             name = value.tzname()
-            name = None if name == datetime.timezone(offset).tzname(None) else name
+            name = None if name == timezone(offset).tzname(None) else name
         self.containers += 1
         return [key, name, offset_us]
 
@@ -447,10 +458,10 @@ _WRITERS: dict[type, Write] = {
     frozenset: _Writer.write_frozenset,
     dict: _Writer.write_dict,
     range: _Writer.write_range,
-    datetime.datetime: _Writer.write_datetime,
-    datetime.date: _Writer.write_date,
-    datetime.time: _Writer.write_time,
-    datetime.timedelta: _Writer.write_timedelta,
+    datetime: _Writer.write_datetime,
+    date: _Writer.write_date,
+    time: _Writer.write_time,
+    timedelta: _Writer.write_timedelta,
 }
 
 _AS_BASE: dict[type, Any] = {
@@ -512,7 +523,7 @@ def _dtype_text(dtype: Any) -> str:
 
 
 def _base64(data: Any) -> str:
-    return binascii.b2a_base64(data, newline=False).decode("ascii")
+    return b2a_base64(data, newline=False).decode("ascii")
 
 
 def _utf8(text: str) -> str:
@@ -561,8 +572,8 @@ def decode(data: bytes) -> Any:
         data: Bytes written by `dspex.values.encode`.
     """
     if b'"$"' not in data:
-        return _from_json(data.decode())
-    return _from_tagged_json(data.decode())
+        return _scan_plain(data.decode(), 0)[0]
+    return _scan_tagged(data.decode(), 0)[0]
 
 
 def _untag(node: dict[str, Any]) -> Any:
@@ -574,11 +585,11 @@ def _untag(node: dict[str, Any]) -> Any:
     return _READERS[tag](payload)
 
 
-_from_json = JSONDecoder().decode
-_from_tagged_json = JSONDecoder(object_hook=_untag).decode
+_scan_plain = JSONDecoder().scan_once  # type: ignore[attr-defined]
+_scan_tagged = JSONDecoder(object_hook=_untag).scan_once  # type: ignore[attr-defined]
 
 
-def _read_zone(zone: Any) -> datetime.tzinfo | None:
+def _read_zone(zone: Any) -> Any:
     if zone is None:
         return None
     key, name, offset_us = zone
@@ -591,21 +602,21 @@ def _read_zone(zone: Any) -> datetime.tzinfo | None:
             if offset_us is None:
                 raise
             name = key
-    offset = datetime.timedelta(microseconds=offset_us)
+    offset = timedelta(microseconds=offset_us)
     if name is None:
-        return datetime.timezone.utc if not offset else datetime.timezone(offset)  # noqa: UP017
-    return datetime.timezone(offset, name)
+        return timezone.utc if not offset else timezone(offset)  # noqa: UP017
+    return timezone(offset, name)
 
 
-def _read_datetime(parts: Any) -> datetime.datetime:
+def _read_datetime(parts: Any) -> datetime:
     *numbers, fold, zone = parts
-    naive = datetime.datetime(*numbers)  # noqa: DTZ001 - the zone follows
+    naive = datetime(*numbers)  # noqa: DTZ001 - the zone follows
     return naive.replace(tzinfo=_read_zone(zone), fold=fold)
 
 
-def _read_time(parts: Any) -> datetime.time:
+def _read_time(parts: Any) -> time:
     *numbers, fold, zone = parts
-    return datetime.time(*numbers).replace(tzinfo=_read_zone(zone), fold=fold)
+    return time(*numbers).replace(tzinfo=_read_zone(zone), fold=fold)
 
 
 def _read_decimal(text: str) -> Any:
@@ -628,30 +639,30 @@ def _read_uuid(text: str) -> Any:
 
 def _read_array(parts: Any) -> Any:
     dtype, shape, data = parts
-    return import_module("numpy").ndarray(tuple(shape), dtype, bytearray(binascii.a2b_base64(data)))
+    return import_module("numpy").ndarray(tuple(shape), dtype, bytearray(a2b_base64(data)))
 
 
 def _read_scalar(parts: Any) -> Any:
     dtype, data = parts
-    return import_module("numpy").frombuffer(binascii.a2b_base64(data), dtype)[0]
+    return import_module("numpy").frombuffer(a2b_base64(data), dtype)[0]
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {
     "int": lambda text: int(text, 16),
     "float": float,
-    "str": lambda text: binascii.a2b_base64(text).decode("utf-8", "surrogatepass"),
-    "bytes": binascii.a2b_base64,
-    "bytearray": lambda text: bytearray(binascii.a2b_base64(text)),
+    "str": lambda text: a2b_base64(text).decode("utf-8", "surrogatepass"),
+    "bytes": a2b_base64,
+    "bytearray": lambda text: bytearray(a2b_base64(text)),
     "tuple": tuple,
     "set": set,
     "frozenset": frozenset,
     "dict": dict,
     "complex": lambda parts: complex(*parts),
     "range": lambda ends: range(*ends),
-    "date": lambda parts: datetime.date(*parts),
+    "date": lambda parts: date(*parts),
     "time": _read_time,
     "datetime": _read_datetime,
-    "timedelta": lambda parts: datetime.timedelta(*parts),
+    "timedelta": lambda parts: timedelta(*parts),
     "decimal": _read_decimal,
     "fraction": _read_fraction,
     "uuid": _read_uuid,

@@ -331,7 +331,7 @@ class DescriptorCalls(Calls):
     # Files in memory.
 
     @negative_errno
-    def mmap_js(  # noqa: PLR0913 - the import has these parameters
+    def mmap_js(  # noqa: PLR0917 - the import has these parameters
         self,
         length: int,
         protection: int,
@@ -371,7 +371,7 @@ class DescriptorCalls(Calls):
         return 0
 
     @negative_errno
-    def msync_js(  # noqa: PLR0913 - the import has these parameters
+    def msync_js(
         self, address: int, length: int, _protection: int, flags: int, fd: int, offset: int
     ) -> int:
         """Do what `msync` does: write a shared mapping back, never past the end of the file."""
@@ -387,7 +387,7 @@ class DescriptorCalls(Calls):
         return 0
 
     @negative_errno
-    def munmap_js(  # noqa: PLR0913 - the import has these parameters
+    def munmap_js(  # noqa: PLR0917 - the import has these parameters
         self, address: int, length: int, protection: int, flags: int, fd: int, offset: int
     ) -> int:
         """Do what `munmap` does before the C library frees the memory: write a shared mapping back."""

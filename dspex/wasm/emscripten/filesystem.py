@@ -156,7 +156,9 @@ class MemoryFileSystem:
         return self.tree.lookup(self.start_for(dirfd, path), path, follow=follow)
 
     def start_for(self, dirfd: int, path: bytes) -> Directory:
-        """Return where a path begins, without looking at `dirfd` if the path is absolute."""
+        """Return where a path begins, without looking at `dirfd` if the path is absolute or empty."""
+        if not path:
+            raise SyscallError(Errno.ENOENT)
         if path.startswith(b"/"):
             return self.tree.root
         return self.start_directory(dirfd)
@@ -219,9 +221,7 @@ class MemoryFileSystem:
 
     def _open_or_create(self, start: Directory, path: bytes, flags: int, mode: int) -> OpenFile:
         follow = not flags & (abi.O_EXCL | abi.O_NOFOLLOW)
-        directory, name, found = self.tree.walk(
-            start, path, follow=follow, slash=Slash.REFUSED
-        )
+        directory, name, found = self.tree.walk(start, path, follow=follow, slash=Slash.REFUSED)
         if flags & abi.O_DIRECTORY:
             raise SyscallError(Errno.EINVAL)
         if found is None:

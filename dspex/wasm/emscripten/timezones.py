@@ -116,7 +116,9 @@ def break_down(seconds: int) -> BrokenDown:
     )
 
 
-def join(second: int, minute: int, hour: int, day: int, month: int, years_since_1900: int) -> int:
+def join(  # noqa: PLR0917 - the fields of `struct tm`, in its order
+    second: int, minute: int, hour: int, day: int, month: int, years_since_1900: int
+) -> int:
     """Turn calendar fields, which may be out of their ranges, into seconds since 1970.
 
     Example:

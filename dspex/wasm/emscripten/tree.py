@@ -182,10 +182,6 @@ class Tree:
             SyscallError: ENOENT, ENOTDIR, ELOOP, EACCES, ENAMETOOLONG, or EISDIR for a slash at the end
                 that is refused.
         """
-        if not path:
-            raise SyscallError(Errno.ENOENT)
-        if len(path) >= abi.PATH_BYTES_MAX:
-            raise SyscallError(Errno.ENAMETOOLONG)
         directory = self.root if path.startswith(b"/") else start
         pending = _components_reversed(path, slash)
         refused = slash is Slash.REFUSED and path.endswith(b"/")
@@ -628,6 +624,10 @@ class Tree:
 
 def _components_reversed(path: bytes, slash: Slash) -> list[bytes]:
     """Split a path, last component first; where a slash at the end leads in, `.` is the last."""
+    if not path:
+        raise SyscallError(Errno.ENOENT)
+    if len(path) >= abi.PATH_BYTES_MAX:
+        raise SyscallError(Errno.ENAMETOOLONG)
     names = [name for name in path.split(b"/") if name]
     if slash is Slash.LEADS_IN and path.endswith(b"/"):
         names.append(b".")

@@ -49,11 +49,13 @@ ADVICE: Final[Mapping[Layer, Advice]] = MappingProxyType(
             "In a container, a seccomp profile that permits keyctl.",
         ),
         Layer.USER_NAMESPACE: Advice(
-            "The other namespaces need root, and processes of the same user are not set apart.", _NAMESPACES
+            "The other namespaces need root, and processes of the same user are not set apart.",
+            _NAMESPACES,
         ),
         Layer.MOUNT_NAMESPACE: Advice("The host's file tree stays in view.", _NAMESPACES),
         Layer.PID_NAMESPACE: Advice(
-            "Host processes can be named, and a process that escapes its group may outlive the engine.", _NAMESPACES
+            "Host processes can be named, and a process that escapes its group may outlive the engine.",
+            _NAMESPACES,
         ),
         Layer.NETWORK_NAMESPACE: Advice(
             "Only seccomp stands between the guest and the network.", _NAMESPACES
@@ -80,7 +82,8 @@ ADVICE: Final[Mapping[Layer, Advice]] = MappingProxyType(
             "Run without a wrapper that locks capabilities.",
         ),
         Layer.NOT_DUMPABLE: Advice(
-            "Processes of the same user could read a worker's memory.", "Report it: every kernel allows this."
+            "Processes of the same user could read a worker's memory.",
+            "Report it: every kernel allows this.",
         ),
         Layer.NO_NEW_PRIVS: Advice(
             "A set-uid program would raise rights, and Landlock and seccomp need it.",
@@ -94,7 +97,8 @@ ADVICE: Final[Mapping[Layer, Advice]] = MappingProxyType(
             _KERNEL + ": Linux 5.13 or later with lsm=landlock.",
         ),
         Layer.PARENT_DEATH_SIGNAL: Advice(
-            "Workers could outlive an engine that was killed.", "Report it: every kernel allows this."
+            "Workers could outlive an engine that was killed.",
+            "Report it: every kernel allows this.",
         ),
         Layer.SECCOMP: Advice(
             "The whole of the kernel's calls is open to attack.",
@@ -126,7 +130,9 @@ def missing(
           to change it: Use a kernel that has it compiled in and switched on: CONFIG_SECCOMP_FILTER, ...
     """
     standing = set(armed)
-    lacking = [layer for layer in map(Layer, dict.fromkeys(required)) if layer.value not in standing]
+    lacking = [
+        layer for layer in map(Layer, dict.fromkeys(required)) if layer.value not in standing
+    ]
     if not lacking:
         return None
     reasons = absent or {}

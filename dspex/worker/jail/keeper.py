@@ -6,6 +6,7 @@ holds nothing and runs no guest: it waits for either death. It watches the engin
 parent-death signal, since that signal comes when the *thread* that started the child ends.
 """
 
+import contextlib
 import os
 import select
 import signal
@@ -92,7 +93,9 @@ def _wait(child: int, held_fd: int, parent_fd: int | None, *, with_filter: bool)
     surroundings.close_all_but({0, 1, 2, held_fd, *watched})
     architecture = machine()
     if with_filter and architecture is not None:
-        Filter(filters.keeper(architecture)).arm()
+        # Where the kernel gives none, the zygote finds the same and reports it; the keeper has still to wait.
+        with contextlib.suppress(OSError):
+            Filter(filters.keeper(architecture)).arm()
     poll = select.poll()
     for fd in watched:
         poll.register(fd, select.POLLIN)

@@ -4,11 +4,11 @@ A closed set: a policy may require only these, and `Outcome.isolation` lists onl
 means and what to change for it is told in `dspex.worker.jail.advice`, which child processes never load.
 """
 
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple
 
 
-class Layer(str, Enum):
+class Layer(StrEnum):
     """One wall; the value is the name that users see. Listed in the order in which they are armed."""
 
     WASM = "wasm"

@@ -80,7 +80,7 @@ def enter_empty_root() -> None:
         OSError: A mount or pivot_root was refused.
     """
     _mount(None, "/", None, _RECURSIVE_PRIVATE)
-    mount_point = next((each for each in _MOUNT_POINTS if os.path.isdir(each)), "/")
+    mount_point = next((each for each in _MOUNT_POINTS if os.path.isdir(each)), "/")  # noqa: PTH112 - no pathlib in a zygote
     _mount("none", mount_point, "tmpfs", _NO_SUID_DEV_EXEC, "size=4k,nr_inodes=2,mode=555")
     os.chdir(mount_point)
     here = ctypes.create_string_buffer(b".")

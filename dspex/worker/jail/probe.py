@@ -47,7 +47,7 @@ def available_layers() -> tuple[LayerState, ...]:
     """
     program = _PROGRAM.format(parent=os.getpid())
     try:
-        ended = subprocess.run(  # noqa: S603 - our own interpreter, our own program
+        ended = subprocess.run(
             [sys.executable, "-I", "-c", program],
             stdin=subprocess.DEVNULL,
             capture_output=True,

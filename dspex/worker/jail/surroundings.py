@@ -51,7 +51,7 @@ def open_descriptors() -> frozenset[int]:
     Raises:
         OSError: There is no /proc to read them from.
     """
-    listed = map(int, os.listdir("/proc/self/fd"))
+    listed = map(int, os.listdir("/proc/self/fd"))  # noqa: PTH208 - no pathlib in a zygote
     # The one through which the list was read is on it and closed by now.
     return frozenset(fd for fd in listed if _is_open(fd))
 
@@ -133,7 +133,7 @@ def check_single_thread() -> None:
         RuntimeError: There is more than one thread.
     """
     try:
-        threads = len(os.listdir("/proc/self/task"))
+        threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208 - no pathlib in a zygote
     except FileNotFoundError:
         # No /proc to count in; the kernel itself then refuses a user namespace to more than one.
         return

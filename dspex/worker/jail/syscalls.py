@@ -115,6 +115,7 @@ NUMBERS: Final[dict[str, tuple[int | None, int | None]]] = {
     "munmap": (11, 215),
     "name_to_handle_at": (303, 264),
     "nanosleep": (35, 101),
+    "newfstatat": (262, 79),
     "open": (2, None),
     "open_by_handle_at": (304, 265),
     "open_tree": (428, 428),

@@ -11,7 +11,7 @@ import struct
 from errno import ESRCH
 from typing import Final
 
-from dspex.worker.jail import landlock, rlimits
+from dspex.worker.jail import landlock, rlimits, surroundings
 from dspex.worker.jail.layers import WallMissingError
 from dspex.worker.jail.seccomp import Filter
 from dspex.worker.jail.syscalls import LIBC, Architecture, failure
@@ -72,7 +72,9 @@ class WorkerStep:
         }
         self._hard = {kind: rlimits.hard(kind) for kind in self._set}
 
-    def take(self, *, cpu_s: int | None, data_bytes: int | None) -> None:
+    def take(
+        self, *, keep_fds: tuple[int, ...] | None, cpu_s: int | None, data_bytes: int | None
+    ) -> None:
         """Arm this process.
 
         Raises:
@@ -80,6 +82,10 @@ class WorkerStep:
         """
         try:
             self._take(cpu_s, data_bytes)
+            if keep_fds is not None:
+                surroundings.close_all_but(keep_fds)
+            if self.worker_filter is not None:
+                self.worker_filter.arm()
         except OSError as error:
             raise WallMissingError(str(error)) from error
 
@@ -98,8 +104,6 @@ class WorkerStep:
         if self._domain_fd is not None:
             _make(self._enter_domain, "landlock")
             os.close(self._domain_fd)
-        if self.worker_filter is not None:
-            self.worker_filter.arm()
 
     def _lower(self, kind: int, value: int) -> None:
         ceiling = min(value, self._hard[kind])

@@ -52,7 +52,7 @@ def start(
     lines: str, *, starter: str, first: str = "", pass_fds: tuple[int, ...] = ()
 ) -> subprocess.Popen[str]:
     """Start the lines, after `first` as whoever runs the tests; the caller waits for them."""
-    return subprocess.Popen(  # noqa: S603 - our own interpreter and lines
+    return subprocess.Popen(
         [sys.executable, "-I", "-c", _PRELUDE + first + _DROP + lines, str(ROOT), starter],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -34,7 +34,9 @@ def test_every_wall_of_this_machine_stands_or_says_why(starter: str) -> None:
 
 
 @starters
-def test_a_worker_computes_in_a_guest_that_was_compiled_before(starter: str, tmp_path: Path) -> None:
+def test_a_worker_computes_in_a_guest_that_was_compiled_before(
+    starter: str, tmp_path: Path
+) -> None:
     engine = wasmtime.Engine()
     text = """(module (memory (export "m") 4) (data (i32.const 65536) "%s")
       (func (export "grow") (param i32) (result i32) local.get 0 memory.grow)
@@ -106,7 +108,9 @@ os._exit(0)
 
 
 @starters
-def test_killing_the_started_process_kills_a_grandchild_in_a_session_of_its_own(starter: str) -> None:
+def test_killing_the_started_process_kills_a_grandchild_in_a_session_of_its_own(
+    starter: str,
+) -> None:
     alive_fd, held_fd = os.pipe()
     lines = f"""
 armed = confine(spec._replace(keep_fds=(1, 2, {held_fd}), without=(Layer.SECCOMP, Layer.RLIMITS)))
@@ -221,7 +225,11 @@ armed = confine(spec._replace(keep_fds=(1, 2, fd)))
 say(armed.report.absent.get("closed_fds").replace(str(fd), "N"))
 os._exit(0)
 """
-    assert run(lines, starter=starter, first=first) == (0, f"[Errno 95] descriptor N {reason}\n", "")
+    assert run(lines, starter=starter, first=first) == (
+        0,
+        f"[Errno 95] descriptor N {reason}\n",
+        "",
+    )
 
 
 @starters
@@ -281,19 +289,22 @@ def test_a_wall_left_down_is_reported_as_such(starter: str) -> None:
 
 @starters
 def test_starting_leaves_no_process_behind(starter: str) -> None:
-    before = {entry for entry in os.listdir("/proc") if entry.isdigit()}
+    before = _processes()
     for _ in range(5):
         assert run("confine(spec); os._exit(0)", starter=starter) == (0, "", "")
     deadline = time.monotonic() + TIMEOUT_S
-    while time.monotonic() < deadline:
-        left = {e for e in os.listdir("/proc") if e.isdigit()} - before
-        if not any(_is_mine(pid) for pid in left):
-            return
+    while left := _processes() - before:
+        assert time.monotonic() < deadline, f"still there: {sorted(left)}"
         time.sleep(0.05)
-    pytest.fail(f"still there: {sorted(left)}")
+
+
+def _processes() -> set[str]:
+    return {entry.name for entry in Path("/proc").iterdir() if _is_mine(entry.name)}
 
 
 def _is_mine(pid: str) -> bool:
+    if not pid.isdigit():
+        return False
     try:
         return b"dspex.worker.confine import" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:

@@ -30,9 +30,15 @@ os._exit(0)
         ("far.sendall(b'x'); say(near.recv(9))", "b'x'\n0\n"),
         ("far.settimeout(0.01); far.recv(9)", "TimeoutError None\n0\n"),
         ("signal.setitimer(signal.ITIMER_REAL, 0.01); time.sleep(9)", f"{-signal.SIGALRM}\n"),
-        ("say(len(os.urandom(16)), time.time() > 0, len(bytearray(50 << 20)))", "16 True 52428800\n0\n"),
+        (
+            "say(len(os.urandom(16)), time.time() > 0, len(bytearray(50 << 20)))",
+            "16 True 52428800\n0\n",
+        ),
         ("os.abort()", f"{-signal.SIGABRT}\n"),
-        ("say(sorted(os.sched_getaffinity(0)) != [], resource.getrusage(0).ru_maxrss > 0)", "True True\n0\n"),
+        (
+            "say(sorted(os.sched_getaffinity(0)) != [], resource.getrusage(0).ru_maxrss > 0)",
+            "True True\n0\n",
+        ),
     ],
 )
 def test_what_serving_needs_works(starter: str, program: str, said: str) -> None:
@@ -102,7 +108,9 @@ say(os.waitpid(twin, 0)[1])
 _thread.start_new_thread(say, ())
 """
     lines = _in_worker(program, spec="spec._replace(worker_may_fork=True)")
-    status, said, _ = run(lines.replace("except OSError", "except (OSError, RuntimeError)"), starter=starter)
+    status, said, _ = run(
+        lines.replace("except OSError", "except (OSError, RuntimeError)"), starter=starter
+    )
     assert (status, said.splitlines()[:2]) == (0, ["twin 1", "0"])
 
 
@@ -111,6 +119,26 @@ def test_with_leave_descriptors_can_be_sent(starter: str) -> None:
     program = "socket.send_fds(far, [b'x'], [1]); say(len(socket.recv_fds(near, 9, 1)[1]))"
     lines = _in_worker(program, spec="spec._replace(worker_may_send_fds=True)")
     assert run(lines, starter=starter) == (0, "1\n0\n", "")
+
+
+@starters
+def test_with_leave_a_small_memory_file_is_made_and_a_large_one_is_not(starter: str) -> None:
+    program = """
+fd = os.memfd_create("x")
+say(os.write(fd, bytes(1 << 16)))
+os.write(fd, b"x")
+"""
+    lines = _in_worker(program, spec="spec._replace(worker_may_make_memory_files=True)")
+    assert run(lines, starter=starter) == (0, "65536\nOSError 27\n0\n", "")
+
+
+@starters
+def test_descriptors_of_the_zygote_that_are_not_kept_are_closed(starter: str) -> None:
+    program = "far.sendall(b'x')\ntry:\n    say(near.recv(9))\nexcept OSError as error:\n    say(error.errno)"
+    lines = _in_worker(program, limits="keep_fds=(1, far.fileno(), near.fileno())")
+    assert run(lines, starter=starter) == (0, "b'x'\n0\n", "")
+    lines = _in_worker(program, limits="keep_fds=(1, near.fileno())")
+    assert run(lines, starter=starter) == (0, "OSError 9\n0\n", "")
 
 
 @starters

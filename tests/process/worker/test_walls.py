@@ -15,7 +15,7 @@ starters = pytest.mark.parametrize("starter", STARTERS)
 
 ALL_UP = {
     "EPERM": """
-        read_file write_file stat_file change_mode change_times list_root read_victim_environment
+        read_file write_file stat_file stat_file_as_if_open change_mode change_times list_root read_victim_environment
         read_victim_memory_file read_mount_table steal_descriptor signal_neighbour signal_victim signal_group
         join_victim_namespace connect_tcp send_udp connect_abstract_socket connect_named_socket read_shared_memory
         read_host_name start_process become_root open_netlink write_new_code grow_memory_file open_many_descriptors
@@ -36,7 +36,11 @@ ALONE = [
     ((Layer.OWN_KEYRING,), {"read_session_key": "ENOKEY"}),
     (
         (USER,),
-        {"trace_victim": "EPERM", "read_victim_memory": "EPERM", "read_victim_memory_file": "EACCES"},
+        {
+            "trace_victim": "EPERM",
+            "read_victim_memory": "EPERM",
+            "read_victim_memory_file": "EACCES",
+        },
     ),
     ((Layer.PID_NAMESPACE,), {"signal_victim": "ESRCH", "steal_descriptor": "ESRCH"}),
     (
@@ -55,6 +59,7 @@ ALONE = [
         {
             "read_file": "ENOENT",
             "stat_file": "ENOENT",
+            "stat_file_as_if_open": "ENOENT",
             "change_mode": "ENOENT",
             "list_root": "ENODATA",
             "connect_named_socket": "ENOENT",
@@ -127,7 +132,9 @@ def test_with_all_walls_an_attack_ends_exactly_so(
     assert (result.reached, result.ending) == (False, ending)
 
 
-@pytest.mark.parametrize(("standing", "endings"), ALONE, ids=lambda each: getattr(each, "name", None))
+@pytest.mark.parametrize(
+    ("standing", "endings"), ALONE, ids=lambda each: getattr(each, "name", None)
+)
 def test_a_wall_with_only_what_it_needs_stops_what_it_is_for(
     arena: Arena,
     started_as: str,

@@ -15,9 +15,7 @@ from dspex.wasm.emscripten.quotas import Quotas
 
 @pytest.fixture
 def fs() -> MemoryFileSystem:
-    fs = MemoryFileSystem(
-        quotas=Quotas(open_files_max=8), random_bytes=lambda count: b"r" * count
-    )
+    fs = MemoryFileSystem(quotas=Quotas(open_files_max=8), random_bytes=lambda count: b"r" * count)
     fs.write_file("f", b"0123456789")
     return fs
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from datetime import datetime, timedelta, timezone
+from datetime import UTC as UTC_ZONE
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -33,7 +34,7 @@ def zone(variable: bytes) -> Zone:
 
 
 def local(text: str) -> int:
-    return int(datetime.fromisoformat(text).replace(tzinfo=timezone.utc).timestamp())
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC_ZONE).timestamp())
 
 
 def zone_file(*transitions: tuple[int, int], footer: bytes = b"") -> bytes:
@@ -47,10 +48,10 @@ def zone_file(*transitions: tuple[int, int], footer: bytes = b"") -> bytes:
     return empty + body + b"\n" + footer + b"\n"
 
 
-@given(st.datetimes(min_value=datetime(1, 1, 1), max_value=datetime(9999, 12, 31)))
+@given(st.datetimes(timezones=st.just(UTC_ZONE)))
 def test_fields_are_those_of_the_standard_library(moment: datetime) -> None:
     moment = moment.replace(microsecond=0)
-    seconds = (moment - datetime(1970, 1, 1)) // timedelta(seconds=1)
+    seconds = (moment - datetime(1970, 1, 1, tzinfo=UTC_ZONE)) // timedelta(seconds=1)
     fields = break_down(seconds)
     expected = moment.timetuple()
     assert fields == (
@@ -105,8 +106,23 @@ def test_a_name_in_brackets_may_have_digits() -> None:
 
 @pytest.mark.parametrize(
     "variable",
-    [b"", b"UTC", b"Nowhere/City", b"../../etc/passwd", b"EST99", b"EST5EDT,M13.9.9,J999", b"\xff\xfe"]
-    + [b"AAA24", b"AAA-23:59", b"AAA1BBB24", b"A" * 4000, b"EST5EDT,M0.1.0,M99.1.0", b"EST5EDT,J0,J366", b":", b"/etc/localtime"],
+    [
+        b"",
+        b"UTC",
+        b"Nowhere/City",
+        b"../../etc/passwd",
+        b"EST99",
+        b"EST5EDT,M13.9.9,J999",
+        b"\xff\xfe",
+        b"AAA24",
+        b"AAA-23:59",
+        b"AAA1BBB24",
+        b"A" * 4000,
+        b"EST5EDT,M0.1.0,M99.1.0",
+        b"EST5EDT,J0,J366",
+        b":",
+        b"/etc/localtime",
+    ],
 )
 def test_what_is_no_zone_is_utc(variable: bytes) -> None:
     assert zone(variable).at(0) == Moment(0, is_dst=False, abbreviation="UTC")

@@ -219,7 +219,11 @@ def test_every_name_counts_whatever_it_stands_for() -> None:
     box.file("/tmp/f")
     box.mkdir("/tmp/d")
     box.link("/tmp/l", "f")
-    for call, args in ((box.file, ["/tmp/x"]), (box.mkdir, ["/tmp/x"]), (box.link, ["/tmp/x", "f"])):
+    for call, args in (
+        (box.file, ["/tmp/x"]),
+        (box.mkdir, ["/tmp/x"]),
+        (box.link, ["/tmp/x", "f"]),
+    ):
         refused(Errno.EDQUOT, call, *args)
     refused(Errno.EDQUOT, box.tree.make_link, box.root, b"/tmp/f", box.root, b"/tmp/x")
     assert box.tree.quotas.hit == "file_count_max"

@@ -10,9 +10,7 @@ _RANK = {bpf.KILLED: 0, bpf.REFUSED: 1, bpf.ALLOWED: 2}
 _ACTION = 0xFFFF0000
 
 
-def verdict(
-    program: bpf.Block, audit: int, number: int, arguments: Sequence[int] = ()
-) -> int:
+def verdict(program: bpf.Block, audit: int, number: int, arguments: Sequence[int] = ()) -> int:
     """Return what a filter answers to one call."""
     padded = (*arguments, 0, 0, 0, 0, 0, 0)[:6]
     data = struct.pack("=IIQ6Q", number, audit, 0, *(each & (2**64 - 1) for each in padded))

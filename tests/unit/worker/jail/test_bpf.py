@@ -63,15 +63,19 @@ def test_null_looks_at_both_halves(argument: int) -> None:
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
 def test_bits_and_bounds_are_tested(argument: int, constant: int) -> None:
     bits = bpf.if_any_bit(1, constant, bpf.allow(), bpf.kill())
-    assert verdict(bits, 0, 0, (0, argument)) == (bpf.ALLOWED if argument & constant else bpf.KILLED)
+    assert verdict(bits, 0, 0, (0, argument)) == (
+        bpf.ALLOWED if argument & constant else bpf.KILLED
+    )
     below = bpf.if_below(1, constant, bpf.allow(), bpf.kill())
-    assert verdict(below, 0, 0, (0, argument)) == (bpf.ALLOWED if argument < constant else bpf.KILLED)
+    assert verdict(below, 0, 0, (0, argument)) == (
+        bpf.ALLOWED if argument < constant else bpf.KILLED
+    )
 
 
 def test_a_filter_too_long_for_the_kernel_is_refused() -> None:
     long = bpf.if_one_of(0, range(200), bpf.allow(), bpf.kill())
     with pytest.raises(ValueError, match=r"^filter: \d+ instructions, the kernel takes 4096$"):
-        bpf.assemble(X86_64, {number: (*long, *long) for number in range(0, 40, 2)}, bpf.kill())
+        bpf.assemble(X86_64, dict.fromkeys(range(0, 40, 2), (*long, *long)), bpf.kill())
 
 
 def test_an_encoded_instruction_is_eight_bytes_and_its_place_is_found() -> None:

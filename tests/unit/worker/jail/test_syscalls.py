@@ -33,6 +33,8 @@ def test_arm64_numbers_are_those_of_the_generic_header() -> None:
     text = _read_first([GENERIC_HEADER])
     found = re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)", text)
     header = {name: int(number) for name, number in found}
+    aliases = re.findall(r"#define __NR_(\w+)\s+__NR3264_(\w+)", text)
+    header |= {name: header[of] for name, of in aliases if of in header}
     highest = max(number for name, number in header.items() if name != "syscalls")
     table = {name: column[1] for name, column in NUMBERS.items()}
     assert {n: v for n, v in table.items() if v is None or v <= highest} == {

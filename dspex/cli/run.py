@@ -1,0 +1,280 @@
+"""`dspex run`: one program, one fresh sandbox; its output streams through, its status is the exit code.
+
+Options become the parameters of `Engine.run`. Output is written by a thread of its own, so that a
+reader that is slow holds up nobody but this command.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import stat
+import sys
+import threading
+from concurrent.futures import CancelledError
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import dspex
+from dspex.cli import exits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STDIN_BYTES_MAX = 64 * 1024 * 1024
+"""Most standard input that is passed on: it is read to its end before the program starts."""
+
+
+@click.command()
+@click.argument("file", metavar="FILE|-")
+@click.argument("args", metavar="[-- ARGS]...", nargs=-1, type=click.UNPROCESSED)
+@click.option(
+    "-l", "--language", default="python", show_default=True, help="Language of the program."
+)
+@click.option(
+    "--policy",
+    default="compute",
+    show_default=True,
+    metavar="NAME|PATH",
+    help="What the program may reach and spend; see `dspex policy list`.",
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=float,
+    metavar="S",
+    help="Seconds that the run may take; only tightens what the policy allows.",
+)
+@click.option(
+    "--file",
+    "files",
+    multiple=True,
+    metavar="NAME=PATH",
+    help="Give the program a copy of the file PATH, under NAME. Repeatable.",
+)
+@click.option(
+    "--var",
+    "variables",
+    multiple=True,
+    metavar="NAME=JSON",
+    help="Give the program a global variable, written as JSON. Repeatable.",
+)
+@click.option(
+    "--env",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set an environment variable of the program, if the policy grants its name. Repeatable.",
+)
+@click.option("--value", "show_value", is_flag=True, help="Print the last expression's value.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the whole outcome as one line of JSON instead."
+)
+@click.pass_context
+def run(  # noqa: PLR0913 - one parameter per option
+    context: click.Context,
+    *,
+    file: str,
+    args: tuple[str, ...],
+    language: str,
+    policy: str,
+    timeout_s: float | None,
+    files: tuple[str, ...],
+    variables: tuple[str, ...],
+    env: tuple[str, ...],
+    show_value: bool,
+    as_json: bool,
+) -> None:
+    """Run the program FILE in a fresh sandbox; - reads the program from standard input.
+
+    What the program prints appears as it runs. Unless FILE is -, it gets this command's standard
+    input, if that is no terminal. It sees no file, no variable and no argument but those given
+    here, and what it writes to files is shown by --json only.
+
+    \b
+    Exit codes:
+      0    the program ran to its end
+      1    the program raised; its traceback is on standard error
+      2    the command line or the policy is wrong, nothing ran
+      3    the program was refused before it ran
+      4    a limit was used up
+      5    the worker died
+      130  interrupted by Ctrl-C
+
+    \b
+    Examples:
+      dspex run report.py --file data.csv=sales/2024.csv -- --top 10
+      echo 'print(sum(rows))' | dspex run - --var 'rows=[1, 2, 3]'
+    """  # noqa: D301 - \b is click's mark for text that it must not wrap
+    parameters: dict[str, Any] = {
+        "language": language,
+        "timeout_s": timeout_s,
+        "variables": dict(_variable(text) for text in variables),
+        "files": dict(_file(text) for text in files),
+        "env": dict(_split(text, "--env", "NAME=VALUE") for text in env),
+        "args": args,
+    }
+    loaded = dspex.Policy.load(policy)
+    code = _stdin_bytes("the program") if file == "-" else _read(Path(file), "FILE")
+    if file != "-" and _stdin_is_given():
+        parameters["stdin"] = _stdin_bytes("standard input")
+    if timeout_s is not None and timeout_s > loaded.limits.wall_s:
+        allowed = f"{loaded.limits.wall_s:g} s"
+        click.echo(f"dspex: --timeout: the policy {policy!r} allows {allowed} only", err=True)
+    with dspex.Engine(policy=loaded, workers_max=1, idle_max=1) as engine:
+        if as_json:
+            outcome = engine.run(code, **parameters)
+            click.echo(outcome.to_json())
+        else:
+            outcome = _run_streaming(engine, code, parameters)
+    if not as_json:
+        _say(outcome, "program" if file == "-" else file, show_value=show_value)
+    context.exit(exits.OF_STATUS[outcome.status])
+
+
+def _run_streaming(
+    engine: dspex.Engine, code: bytes, parameters: dict[str, Any]
+) -> dspex.Outcome:
+    """Run, writing what the program prints while it runs."""
+    output = _Output()
+    job = engine.submit(code, on_output=output.put, **parameters)
+    output.start(job.cancel)
+    try:
+        outcome = job.outcome()
+    except CancelledError:
+        output.finish(None)  # nobody else cancels it: this exits
+        raise
+    output.finish(outcome)
+    return outcome
+
+
+class _Output:
+    """A thread that writes a program's output; at most as much as the policy lets it print."""
+
+    def __init__(self) -> None:
+        self._pieces: queue.SimpleQueue[tuple[str, str] | None] = queue.SimpleQueue()
+        self._written = {"stdout": 0, "stderr": 0}
+        self._closed = False
+        self._thread = threading.Thread(target=self._write_all, daemon=True)
+        self._cancel: Callable[[], None]
+
+    def put(self, stream: str, text: str) -> None:
+        """Take a piece of output; called in the engine's thread, so it never waits."""
+        self._pieces.put((stream, text))
+
+    def start(self, cancel: Callable[[], None]) -> None:
+        """Begin to write; `cancel` is called if there is nobody to write to any more."""
+        self._cancel = cancel
+        self._thread.start()
+
+    def finish(self, outcome: dspex.Outcome | None) -> None:
+        """Write the rest and exit if it was in vain."""
+        self._pieces.put(None)
+        self._thread.join()
+        if outcome is not None and not self._closed:
+            # A last character that is not complete is no text, and did not come through `put`.
+            for stream, text in (("stdout", outcome.stdout), ("stderr", outcome.stderr)):
+                self._write(stream, text[self._written[stream] :])
+        if self._closed:
+            _leave_output_alone()
+            raise SystemExit(exits.OUTPUT_CLOSED)
+
+    def _write_all(self) -> None:
+        while (piece := self._pieces.get()) is not None and not self._closed:
+            self._write(*piece)
+            if self._closed:
+                self._cancel()
+
+    def _write(self, stream: str, text: str) -> None:
+        self._written[stream] += len(text)
+        try:
+            target = click.get_binary_stream("stdout" if stream == "stdout" else "stderr")
+            target.write(text.encode())
+            target.flush()
+        except OSError:
+            self._closed = True
+
+
+def _leave_output_alone() -> None:
+    """Keep the interpreter from flushing, at its end, what cannot be written."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        os.dup2(nowhere, number)
+    os.close(nowhere)
+
+
+def _say(outcome: dspex.Outcome, file: str, *, show_value: bool) -> None:
+    """Print what `python FILE` would: a traceback, or else why there was none."""
+    error = outcome.error
+    if outcome.truncated:
+        click.echo("dspex: the output was cut at the limit", err=True)
+    if error is None:
+        if show_value:
+            click.echo(repr(outcome.value))
+            for note in outcome.notes:
+                click.echo(f"dspex: {note}", err=True)
+    elif error.traceback:
+        click.echo(error.traceback, err=True, nl=not error.traceback.endswith("\n"))
+    elif error.type == "SystemExit":
+        if not _is_number(error.message):
+            click.echo(error.message, err=True)
+    elif error.findings:
+        for finding in error.findings:
+            click.echo(f"dspex: {file}: {finding}", err=True)
+    else:
+        reason = {"limit": "a limit was used up", "lost": "the worker was lost"}
+        said = reason.get(outcome.status, error.type)
+        click.echo(f"dspex: {said}: {error.message}", err=True)
+
+
+def _is_number(text: str) -> bool:
+    return text.lstrip("-").isdecimal()
+
+
+def _variable(text: str) -> tuple[str, Any]:
+    name, written = _split(text, "--var", "NAME=JSON")
+    try:
+        return name, json.loads(written)
+    except (ValueError, RecursionError) as error:
+        message = f"{written[:60]!r} is not JSON ({error}); text needs quotes: '{name}=\"text\"'"
+        raise click.BadParameter(message, param_hint=f"--var {name}") from None
+
+
+def _file(text: str) -> tuple[str, bytes]:
+    name, path = _split(text, "--file", "NAME=PATH")
+    return name, _read(Path(path), f"--file {name}")
+
+
+def _split(text: str, option: str, form: str) -> tuple[str, str]:
+    name, equals, rest = text.partition("=")
+    if not (name and equals):
+        raise click.BadParameter(f"{text!r} is not of the form {form}", param_hint=option)
+    return name, rest
+
+
+def _read(path: Path, place: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise click.BadParameter(f"{str(path)!r}: {reason}", param_hint=place) from None
+
+
+def _stdin_is_given() -> bool:
+    """Tell whether standard input is something that ends: a pipe, a file or a socket."""
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except (AttributeError, OSError, ValueError):
+        return sys.stdin is not None and not sys.stdin.closed and not sys.stdin.isatty()
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
+
+
+def _stdin_bytes(what: str) -> bytes:
+    if sys.stdin is None:
+        raise click.UsageError(f"{what}: standard input is closed")
+    content = click.get_binary_stream("stdin").read(STDIN_BYTES_MAX + 1)
+    if len(content) > STDIN_BYTES_MAX:
+        raise click.UsageError(f"{what}: more than {STDIN_BYTES_MAX} bytes on standard input")
+    return content

