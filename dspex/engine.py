@@ -1,6 +1,6 @@
-"""The only door for callers: `Engine` (any thread), `open_engine` (trio and asyncio), `run`.
+"""The door for callers in any thread: `Engine` and its sessions, and `run`.
 
-An engine checks requests, hands them to its supervisor and gives outcomes back. It decides nothing
+`dspex.async_engine` is the same door for trio and asyncio. An engine checks requests, hands them to its supervisor and gives outcomes back. It decides nothing
 about processes; the supervisor decides nothing about policies.
 """
 
@@ -8,14 +8,26 @@ from __future__ import annotations
 
 import atexit
 import codecs
+import inspect
+import math
 import os
 import threading
+import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dspex.errors import GuestRefused, LanguageUnavailable, LimitExceeded, RequestError, SessionClosed
+from dspex.errors import (
+    GuestRefused,
+    LanguageUnavailable,
+    LimitExceeded,
+    RequestError,
+    SessionClosed,
+)
 from dspex.languages import table
 from dspex.outcome import Outcome
+from dspex.parameters import function_like, method_like
 from dspex.policy import Policy
+from dspex.protocol.framing import FrameError
 from dspex.request import OutputCallback, Request, to_message
 from dspex.runtimes import locate
 from dspex.runtimes.progress import Terminal
@@ -23,17 +35,22 @@ from dspex.supervisor.ending import to_outcome
 from dspex.supervisor.job import Job
 from dspex.supervisor.pool import PoolSettings
 from dspex.supervisor.tree import Supervisor
+from dspex.supervisor.zygote import ZygoteFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from concurrent.futures import Future
     from typing import Self
 
-    from dspex.limits import Limits
+    from dspex.supervisor.job import Facts
     from dspex.supervisor.seat import Seat
 
 _STREAM_NAMES = {1: "stdout", 2: "stderr"}
 WAITING_MAX = 10_000
+CPU_SLACK_S = 2
+"""What the kernel's bound on processor time leaves to the guards that report better."""
+WORKER_OWN_BYTES = 128 << 20
+"""What a worker may need beside its guest's memory and files: its own heap, and copies under way."""
 
 
 class Engine:
@@ -71,19 +88,19 @@ class Engine:
             LanguageUnavailable: The runtime is missing here and could not be made.
         """
         self._policy = Policy.load(policy)
-        cores = os.cpu_count() or 1
+        cores, limits = os.cpu_count() or 1, self._policy.limits
         settings = PoolSettings(
             workers_max=_count("workers_max", workers_max or max(64, 16 * cores)),
             idle_max=_count("idle_max", 4 * cores if idle_max is None else idle_max),
             requests_per_worker=_count("requests_per_worker", requests_per_worker),
             waiting_max=_count("waiting_max", waiting_max, least=0),
+            cpu_s=math.ceil(limits.cpu_s + limits.grace_s) + CPU_SLACK_S,
+            data_bytes=limits.memory_bytes + limits.file_bytes + WORKER_OWN_BYTES,
+            require_layers=self._policy.require_layers,
         )
-        self._settings = settings
         self._lock = threading.Lock()
-        self._supervisor: Supervisor | None = None
-        self._closed = False
         self._pid = os.getpid()
-        self._supervisor = Supervisor("python", _find_runtime(), settings)
+        self._supervisor: Supervisor | None = _start_supervisor(settings)
 
     @property
     def policy(self) -> Policy:
@@ -95,58 +112,7 @@ class Engine:
         """Names of the layers that stand around each worker."""
         return self._running().isolation
 
-    def run(  # noqa: PLR0913 - the parameters are the public interface
-        self,
-        code: str | bytes,
-        *,
-        language: str = "python",
-        image: str | None = None,
-        variables: Mapping[str, Any] | None = None,
-        files: Mapping[str, bytes | str] | None = None,
-        stdin: str | bytes = "",
-        args: Sequence[str] = (),
-        env: Mapping[str, str] | None = None,
-        policy: str | Path | Policy | None = None,
-        timeout_s: float | None = None,
-        on_output: OutputCallback | None = None,
-        wait: bool = True,
-    ) -> Outcome:
-        """Run a program in a fresh sandbox and wait for its end.
-
-        Args:
-            code: The program.
-            language: One of the languages that the policy grants.
-            image: Named environment image; None for the language's default.
-            variables: Values that the program finds as globals.
-            files: Content by path relative to the program's working directory.
-            stdin: What the program reads from standard input.
-            args: What the program sees as `sys.argv[1:]`.
-            env: Environment variables; the policy must grant their names.
-            policy: Tightens the engine's policy for this run; it can never loosen it.
-            timeout_s: Tightens the limit `wall_s`.
-            on_output: Called with "stdout" or "stderr" and text while the program runs, from the
-                engine's thread; it must return soon.
-            wait: Whether to wait for a process if all are taken; if not, `EngineBusy` is raised.
-
-        Returns:
-            How it ended, whatever the program did.
-
-        Raises:
-            RequestError, TypeError: The request cannot be used; nothing ran.
-            EngineBusy: All processes are taken.
-            SessionClosed: The engine is closed.
-        """
-        job = self.submit(
-            code, language=language, image=image, variables=variables, files=files, stdin=stdin,
-            args=args, env=env, policy=policy, timeout_s=timeout_s, on_output=on_output, wait=wait,
-        )
-        try:
-            return job.outcome()
-        except BaseException:
-            job.cancel()
-            raise
-
-    def submit(  # noqa: PLR0913 - the parameters are the public interface
+    def submit(
         self,
         code: str | bytes,
         *,
@@ -173,10 +139,41 @@ class Engine:
         _check_language(effective, language, image)
         request = Request(code, variables, files, stdin, args, env, timeout_s)
         made = _make_job(request, effective, language, on_output, "main.py", single=True)
-        if isinstance(made, Outcome):
-            return RunningJob.ended(made)
-        supervisor.submit(made, wait=wait)
-        return RunningJob(made, lambda: supervisor.cancel(made), session=False)
+        job = RunningJob(made, supervisor, None, self)
+        if not isinstance(made, Outcome):
+            supervisor.submit(made, wait=wait)
+        return job
+
+    @method_like(submit)
+    def run(self, *args: Any, **kwargs: Any) -> Outcome:
+        """Run a program in a fresh sandbox and wait for its end.
+
+        Args:
+            code: The program.
+            language: One of the languages that the policy grants.
+            image: Named environment image; None for the language's default.
+            variables: Values that the program finds as globals.
+            files: Content by path relative to the program's working directory.
+            stdin: What the program reads from standard input.
+            args: What the program sees as `sys.argv[1:]`.
+            env: Environment variables; the policy must grant their names.
+            policy: Tightens the engine's policy for this run; it can never loosen it.
+            timeout_s: Tightens the limit `wall_s`.
+            on_output: Called with "stdout" or "stderr" and text while the program runs, from the
+                engine's thread; it must return soon. If it raises, the run is given up and
+                the exception is raised here.
+            wait: Whether to wait for a process if all are taken; if not, `EngineBusy` is raised.
+            kwargs: These parameters.
+
+        Returns:
+            How it ended, whatever the program did.
+
+        Raises:
+            RequestError, TypeError: The request cannot be used; nothing ran.
+            EngineBusy: All processes are taken.
+            SessionClosed: The engine is closed.
+        """
+        return self.submit(*args, **kwargs).outcome_or_cancel()
 
     def session(
         self,
@@ -192,17 +189,37 @@ class Engine:
             EngineBusy: All processes are taken.
             SessionClosed: The engine is closed.
         """
-        effective = self._tightened(policy)
-        _check_language(effective, language, image)
+        session = self.order_session(language=language, image=image, policy=policy)
+        try:
+            session.ready.result()
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    @method_like(session)
+    def order_session(self, **kwargs: Any) -> Session:
+        """Return a session at once; it can be used when its `ready` is settled."""
+        language = kwargs.get("language", "python")
         supervisor = self._running()
-        return Session(supervisor, supervisor.open_seat(), effective, language)
+        effective = self._tightened(kwargs.get("policy"))
+        _check_language(effective, language, kwargs.get("image"))
+        supervisor.check_may_wait()
+        return Session(self, supervisor, effective, language)
 
     def close(self) -> None:
         """End every process of this engine; closing twice is closing once."""
         with self._lock:
             supervisor, self._supervisor = self._supervisor, None
-        if supervisor is not None and self._pid == os.getpid():
+        if supervisor is not None:
             supervisor.close()
+
+    def __del__(self) -> None:
+        """End what nobody closed, without waiting for it, and say so as files do."""
+        supervisor = getattr(self, "_supervisor", None)
+        if supervisor is not None and not supervisor.ended:
+            supervisor.close(wait=False)
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
 
     def __enter__(self) -> Self:
         """Return the engine."""
@@ -213,41 +230,58 @@ class Engine:
         self.close()
 
     def _tightened(self, policy: str | Path | Policy | None) -> Policy:
-        return self._policy if policy is None else self._policy.tightened(Policy.load(policy))
+        return _tightened(self._policy, policy)
 
     def _running(self) -> Supervisor:
         supervisor = self._supervisor
         if supervisor is None:
             raise SessionClosed("engine")
         if self._pid != os.getpid():
-            reason = f"it belongs to process {self._pid}; a forked process needs its own"
-            raise SessionClosed("engine", reason=reason)
+            raise supervisor.ending()
         return supervisor
 
 
 class RunningJob:
     """A run under way, or ended: `outcome` waits for its end, `cancel` gives it up."""
 
-    def __init__(self, job: Job, cancel: Callable[[], None], *, session: bool) -> None:
-        """Wrap a job of the supervisor."""
-        self._job: Job | None = job
-        self._cancel = cancel
-        self._session = session
-        self._outcome: Outcome | None = None
+    __slots__ = ("_job", "_outcome", "_owner", "_seat", "_supervisor")
 
-    @classmethod
-    def ended(cls, outcome: Outcome) -> RunningJob:
-        """Return a job that has ended before it began."""
-        made = cls.__new__(cls)
-        made._job, made._outcome = None, outcome
-        made._session = False
-        made._cancel = lambda: None
-        return made
+    def __init__(
+        self, made: Job | Outcome, supervisor: Supervisor, seat: Seat | None, owner: object
+    ) -> None:
+        """Wrap a job of the supervisor, or an outcome that was there before anything ran.
+
+        Args:
+            made: The job or outcome.
+            supervisor: Whose job it is.
+            seat: The session's place, if it runs in one.
+            owner: Engine or session, which must not be collected before the job has ended.
+        """
+        self._job = None if isinstance(made, Outcome) else made
+        self._outcome = made if isinstance(made, Outcome) else None
+        self._supervisor = supervisor
+        self._seat = seat
+        self._owner = owner
 
     @property
     def done(self) -> bool:
         """Whether `outcome` would return at once."""
         return self._job is None or self._job.future.done()
+
+    @property
+    def settled(self) -> Future[Facts] | None:
+        """The future behind `done`, for those who wait in an event loop; None if there is none."""
+        return None if self._job is None else self._job.future
+
+    @property
+    def decoding_bytes(self) -> int:
+        """How much `outcome` has to decode, once the run has ended."""
+        job = self._job
+        if self._outcome is not None or job is None or not job.future.done():
+            return 0
+        facts = job.facts
+        value_bytes = len(facts.ended.value) if facts.ended is not None else 0
+        return value_bytes + len(facts.stdout) + len(facts.stderr)
 
     def outcome(self, timeout_s: float | None = None) -> Outcome:
         """Wait for the end and return it.
@@ -256,17 +290,37 @@ class RunningJob:
             TimeoutError: It has not ended after `timeout_s` seconds; it goes on.
             concurrent.futures.CancelledError: It was cancelled before it began.
             EngineBusy, SessionClosed: It never began.
+            Exception: What `on_output` raised.
         """
         if self._outcome is None:
             assert self._job is not None
+            if not self._job.future.done():
+                self._supervisor.check_may_wait()
             facts = self._job.future.result(timeout_s)
-            self._outcome = to_outcome(self._job, facts, session=self._session)
+            self._outcome = to_outcome(self._job, facts, session=self._seat is not None)
         return self._outcome
 
+    def outcome_or_cancel(self) -> Outcome:
+        """Wait for the end and return it; if the waiting is interrupted, give the run up."""
+        try:
+            return self.outcome()
+        except BaseException:
+            self.cancel()
+            raise
+
     def cancel(self) -> None:
-        """Give the run up: its process is killed (in a session: it is interrupted)."""
-        if not self.done:
-            self._cancel()
+        """Give the run up: its process is killed.
+
+        In a session it is interrupted, so that the state is kept; if it does not end within the
+        limit `grace_s`, the process is killed all the same.
+        """
+        job = self._job
+        if job is None or job.future.done():
+            return
+        if self._seat is None:
+            self._supervisor.cancel(job)
+        else:
+            self._supervisor.cancel_in(self._seat, job)
 
 
 class Session:
@@ -282,50 +336,27 @@ class Session:
     """
 
     def __init__(
-        self, supervisor: Supervisor, seat: Seat, policy: Policy, language: str
+        self, engine: Engine, supervisor: Supervisor, policy: Policy, language: str
     ) -> None:
-        """Take a seat of the supervisor; `Engine.session` does that."""
+        """Order a seat of the supervisor; `Engine.session` does that, and waits for it."""
+        self._engine = engine
         self._supervisor = supervisor
-        self._seat = seat
         self._policy = policy
         self._language = language
         self._runs = 0
+        self._seat = supervisor.order_seat()
+
+    @property
+    def ready(self) -> Future[None]:
+        """Settled when the session can be used, or cannot be had."""
+        return self._seat.ready
 
     @property
     def closed(self) -> bool:
         """Whether no further run is possible."""
         return bool(self._seat.closed_because)
 
-    def run(  # noqa: PLR0913 - the parameters are the public interface
-        self,
-        code: str | bytes,
-        *,
-        variables: Mapping[str, Any] | None = None,
-        files: Mapping[str, bytes | str] | None = None,
-        stdin: str | bytes = "",
-        args: Sequence[str] = (),
-        env: Mapping[str, str] | None = None,
-        policy: str | Path | Policy | None = None,
-        timeout_s: float | None = None,
-        on_output: OutputCallback | None = None,
-    ) -> Outcome:
-        """Run a program in the session's state; the parameters are those of `Engine.run`.
-
-        Raises:
-            RequestError, TypeError: The request cannot be used; nothing ran.
-            SessionClosed: The session is closed.
-        """
-        job = self.submit(
-            code, variables=variables, files=files, stdin=stdin, args=args, env=env,
-            policy=policy, timeout_s=timeout_s, on_output=on_output,
-        )
-        try:
-            return job.outcome()
-        except BaseException:
-            job.cancel()
-            raise
-
-    def submit(  # noqa: PLR0913 - the parameters are the public interface
+    def submit(
         self,
         code: str | bytes,
         *,
@@ -338,23 +369,39 @@ class Session:
         timeout_s: float | None = None,
         on_output: OutputCallback | None = None,
     ) -> RunningJob:
-        """Begin a run in the session and return at once."""
-        effective = self._policy
-        if policy is not None:
-            effective = effective.tightened(Policy.load(policy))
+        """Begin a run in the session and return at once; the parameters are those of `run`."""
+        effective = _tightened(self._policy, policy)
         self._runs += 1
         filename = "main.py" if self._runs == 1 else f"main-{self._runs}.py"
         request = Request(code, variables, files, stdin, args, env, timeout_s)
         made = _make_job(request, effective, self._language, on_output, filename, single=False)
-        if isinstance(made, Outcome):
-            return RunningJob.ended(made)
-        supervisor, seat = self._supervisor, self._seat
-        supervisor.submit_to(seat, made)
-        return RunningJob(made, lambda: supervisor.cancel_in(seat, made), session=True)
+        job = RunningJob(made, self._supervisor, self._seat, self)
+        if not isinstance(made, Outcome):
+            self._supervisor.submit_to(self._seat, made)
+        return job
+
+    @method_like(submit)
+    def run(self, *args: Any, **kwargs: Any) -> Outcome:
+        """Run a program in the session's state; the parameters mean what they do in `Engine.run`.
+
+        Raises:
+            RequestError, TypeError: The request cannot be used; nothing ran.
+            SessionClosed: The session is closed.
+        """
+        return self.submit(*args, **kwargs).outcome_or_cancel()
 
     def close(self) -> None:
         """End the session's process; closing twice is closing once."""
+        if self.ready.cancel():
+            self._seat.closed_because = "it was closed before it was there"
         self._supervisor.close_seat(self._seat)
+
+    def __del__(self) -> None:
+        """End what nobody closed, and say so as files do."""
+        seat = getattr(self, "_seat", None)
+        if seat is not None and not seat.closed_because and not self._supervisor.ended:
+            self._supervisor.close_seat(seat)
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
 
     def __enter__(self) -> Self:
         """Return the session."""
@@ -365,7 +412,16 @@ class Session:
         self.close()
 
 
-def _make_job(  # noqa: PLR0913 - what a job is made of
+def _tightened(loosest: Policy, policy: object) -> Policy:
+    if policy is None:
+        return loosest
+    if not isinstance(policy, str | Path | Policy):
+        msg = f"policy: a name, a path or a Policy wanted, {type(policy).__name__} given"
+        raise TypeError(msg)
+    return loosest.tightened(Policy.load(policy))
+
+
+def _make_job(
     request: Request,
     policy: Policy,
     language: str,
@@ -375,9 +431,7 @@ def _make_job(  # noqa: PLR0913 - what a job is made of
     single: bool,
 ) -> Job | Outcome:
     """Check a request; what is wrong with the program itself is an outcome, not an error."""
-    if on_output is not None and not callable(on_output):
-        msg = f"on_output: a callable wanted, {type(on_output).__name__} given"
-        raise TypeError(msg)
+    _check_listener(on_output)
     try:
         message, limits = to_message(
             request, policy, filename=filename, stream=on_output is not None, single=single
@@ -385,7 +439,22 @@ def _make_job(  # noqa: PLR0913 - what a job is made of
     except (GuestRefused, LimitExceeded) as error:
         return Outcome.of_error(error, language=language, session_usable=not single)
     listener = None if on_output is None else _decoded(on_output)
-    return Job(message, language, limits.grace_s, listener)
+    try:
+        return Job(message, language, limits.grace_s, listener)
+    except FrameError as error:
+        msg = f"code, variables, files and stdin together: {error}"
+        raise RequestError(msg) from None
+
+
+def _check_listener(on_output: object) -> None:
+    if on_output is None:
+        return
+    if not callable(on_output):
+        msg = f"on_output: a callable wanted, {type(on_output).__name__} given"
+        raise TypeError(msg)
+    if inspect.iscoroutinefunction(on_output):
+        msg = "on_output: an ordinary function wanted, a coroutine function given"
+        raise TypeError(msg)
 
 
 def _decoded(on_output: OutputCallback) -> Callable[[int, bytes], None]:
@@ -430,6 +499,16 @@ def _count(name: str, number: object, *, least: int = 1) -> int:
     return number
 
 
+def _start_supervisor(settings: PoolSettings) -> Supervisor:
+    runtime = _find_runtime()
+    try:
+        return Supervisor("python", runtime, settings)
+    except ZygoteFailed as error:
+        raise LanguageUnavailable(
+            "python", f"its processes cannot start: {error}", remedy="see `dspex doctor`"
+        ) from error
+
+
 def _find_runtime() -> Path:
     try:
         if locate.status()[0].ready:
@@ -450,21 +529,20 @@ def default_engine() -> Engine:
     """Return the engine behind `dspex.run`, started at the first call and closed at exit."""
     global _default  # noqa: PLW0603 - one per process is the point
     with _default_lock:
-        if _default is None or _default._pid != os.getpid():  # noqa: SLF001 - its own module
+        if _default is None or _default._pid != os.getpid():
             _default = Engine()
             atexit.register(_default.close)
         return _default
 
 
-def run(code: str | bytes, **parameters: Any) -> Outcome:
+@function_like(Engine.run)
+def run(*args: Any, **kwargs: Any) -> Outcome:
     """Run a program in a fresh sandbox of the default engine, under the policy `compute`.
 
-    Args:
-        code: The program.
-        **parameters: Those of `Engine.run`.
+    The parameters are those of `Engine.run`.
 
     Example:
         >>> run("sum(range(10))").value
         45
     """
-    return default_engine().run(code, **parameters)
+    return default_engine().run(*args, **kwargs)

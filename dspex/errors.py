@@ -193,6 +193,20 @@ class LanguageUnavailable(RequestError):
         self.remedy = remedy
 
 
+class IsolationMissing(RequestError):
+    """A layer that the policy requires cannot be armed on this machine.
+
+    Args:
+        reason: Which layers, why, what their absence means, and what to change.
+    """
+
+    code = "isolation_missing"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class ModuleUnknown(RequestError):
     """No module of that name is registered.
 

@@ -7,6 +7,7 @@ policy grants is `dspex.policy`'s to say, how values are written `dspex.values`'
 from __future__ import annotations
 
 import itertools
+import keyword
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -132,7 +133,7 @@ def _variables(given: object, limits: Limits) -> bytes:
     for name in given:
         if not isinstance(name, str):
             raise _wrong_type("variables", "names of type str", name)
-        if not name.isidentifier():
+        if not name.isidentifier() or keyword.iskeyword(name):
             raise _unusable("variables", f"{name!r} is not a name")
         if name.startswith("__") and name.endswith("__"):
             raise _unusable("variables", f"{name!r} belongs to Python itself")

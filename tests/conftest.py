@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,13 +11,23 @@ import dspex
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parent.parent
-if str(ROOT) not in sys.path:  # so that `tests.programs` can be imported however pytest is started
-    sys.path.insert(0, str(ROOT))
-
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[dspex.Engine]:
     """Start an engine as a caller does: usual policy, real workers, one request each."""
     with dspex.Engine(policy="compute") as engine:
         yield engine
+
+
+@pytest.fixture
+def the_next_request_works(engine: dspex.Engine) -> Iterator[None]:
+    """Check after a test that whatever it did to its own sandbox, the next one is as new."""
+    yield
+    after = engine.run(
+        "print('still', 'here')\nopen('out.txt', 'w').write(open('in.txt').read())\n(n, {'a': b'x'})",
+        files={"in.txt": b"fine"},
+        variables={"n": 2**70},
+    )
+    assert (after.status, after.stdout, after.stderr) == ("ok", "still here\n", "")
+    assert (after.value, after.notes) == ((2**70, {"a": b"x"}), ())
+    assert after.files == {"out.txt": b"fine"}

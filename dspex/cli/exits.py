@@ -1,8 +1,10 @@
-"""Exit codes of the `dspex` command; scripts rely on them, so they never change."""
+"""Exit codes of the `dspex` command, on which scripts rely, and the errors that carry one."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import click
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,3 +30,29 @@ OF_STATUS: Final[Mapping[str, int]] = {
     "lost": LOST,
 }
 """By the status of an outcome."""
+
+
+class CommandError(click.ClickException):
+    """Ends the command with a message on standard error; each subclass has its exit code."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the message."""
+        click.echo(f"dspex: {self.message}", file=file, err=file is None)
+
+
+class NotReadyError(CommandError):
+    """What the command needs, or was to make, is not there."""
+
+    exit_code = RAISED
+
+
+class UnusableError(CommandError):
+    """The request cannot be used; nothing ran."""
+
+    exit_code = USAGE
+
+
+class LostError(CommandError):
+    """No worker could be had, or it is gone."""
+
+    exit_code = LOST

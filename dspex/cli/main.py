@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -45,6 +45,15 @@ class _Commands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call a command; what the caller did wrong, or the machine lacks, is a message."""
+        try:
+            return super().invoke(ctx)
+        except dspex.RequestError as error:
+            raise exits.UnusableError(str(error)) from error
+        except dspex.WorkerLost as error:
+            raise exits.LostError(str(error)) from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands from the table, without importing any."""
         with formatter.section("Commands"):
@@ -77,15 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         )
     except click.ClickException as error:
         error.show()
-        sys.exit(exits.USAGE)
+        sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(exits.INTERRUPTED)
-    except dspex.RequestError as error:
-        click.echo(f"dspex: {error}", err=True)
-        sys.exit(exits.USAGE)
-    except dspex.WorkerLost as error:
-        click.echo(f"dspex: {error}", err=True)
-        sys.exit(exits.LOST)
     sys.exit(code if isinstance(code, int) else exits.OK)
 
 

@@ -10,7 +10,7 @@ import click
 
 import dspex
 from dspex.cli import exits
-from dspex.errors import _quantity
+from dspex.errors import amount
 from dspex.policy import shipped_policies
 
 if TYPE_CHECKING:
@@ -92,11 +92,11 @@ def _lines(loaded: dspex.Policy) -> Iterator[str]:
     for name in ("languages", "images", "env", "tools", "network", "require_layers"):
         yield f"{name:<16}{', '.join(plain[name]) or 'none'}"
     for mount in loaded.mounts:
-        size = _quantity("bytes", mount.bytes_max)
+        size = amount("content_bytes", mount.bytes_max)
         yield f"{'mount':<16}{mount.guest} from {mount.host}, {mount.mode}, at most {size}"
     fixed = loaded.deterministic
     said = f"clock_ns {fixed.clock_ns}, seed {fixed.seed}" if fixed else "no"
     yield f"{'deterministic':<16}{said}"
     yield "limits"
     for name, value in plain["limits"].items():
-        yield f"  {name:<14}{_quantity(name, value)}"
+        yield f"  {name:<14}{amount(name, value)}"

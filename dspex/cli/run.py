@@ -12,7 +12,7 @@ import queue
 import stat
 import sys
 import threading
-from concurrent.futures import CancelledError
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 STDIN_BYTES_MAX = 64 * 1024 * 1024
 """Most standard input that is passed on: it is read to its end before the program starts."""
+
+FULL_OUTPUT_WAIT_S = 0.01
 
 
 @click.command()
@@ -73,7 +75,7 @@ STDIN_BYTES_MAX = 64 * 1024 * 1024
     "--json", "as_json", is_flag=True, help="Print the whole outcome as one line of JSON instead."
 )
 @click.pass_context
-def run(  # noqa: PLR0913 - one parameter per option
+def run(
     context: click.Context,
     *,
     file: str,
@@ -141,11 +143,7 @@ def _run_streaming(
     output = _Output()
     job = engine.submit(code, on_output=output.put, **parameters)
     output.start(job.cancel)
-    try:
-        outcome = job.outcome()
-    except CancelledError:
-        output.finish(None)  # nobody else cancels it: this exits
-        raise
+    outcome = job.outcome()
     output.finish(outcome)
     return outcome
 
@@ -169,32 +167,44 @@ class _Output:
         self._cancel = cancel
         self._thread.start()
 
-    def finish(self, outcome: dspex.Outcome | None) -> None:
-        """Write the rest and exit if it was in vain."""
+    def finish(self, outcome: dspex.Outcome) -> None:
+        """Write what is left; exit if nobody reads it any more."""
         self._pieces.put(None)
         self._thread.join()
-        if outcome is not None and not self._closed:
-            # A last character that is not complete is no text, and did not come through `put`.
-            for stream, text in (("stdout", outcome.stdout), ("stderr", outcome.stderr)):
-                self._write(stream, text[self._written[stream] :])
-        if self._closed:
+        # A last character that is not complete is no text, and did not come through `put`.
+        rest = [
+            (stream, text[self._written[stream] :])
+            for stream, text in (("stdout", outcome.stdout), ("stderr", outcome.stderr))
+        ]
+        if self._closed or not all(self._write(*piece) for piece in rest):
             _leave_output_alone()
             raise SystemExit(exits.OUTPUT_CLOSED)
 
     def _write_all(self) -> None:
-        while (piece := self._pieces.get()) is not None and not self._closed:
-            self._write(*piece)
-            if self._closed:
+        while (piece := self._pieces.get()) is not None:
+            if not self._write(*piece):
+                self._closed = True
                 self._cancel()
+                return
 
-    def _write(self, stream: str, text: str) -> None:
+    def _write(self, stream: str, text: str) -> bool:
+        """Write one piece; False if nobody can read it."""
         self._written[stream] += len(text)
+        opened = sys.stdout if stream == "stdout" else sys.stderr
+        if opened is None:  # this process was started without it
+            return True
+        # Without the buffer, whose lock a thread that is stuck in a write would hold for ever.
+        target = getattr(opened.buffer, "raw", opened.buffer)
+        rest = memoryview(text.encode())
         try:
-            target = click.get_binary_stream("stdout" if stream == "stdout" else "stderr")
-            target.write(text.encode())
-            target.flush()
+            while rest:
+                written = target.write(rest)
+                if written is None:  # somebody has made it non-blocking, and it is full
+                    time.sleep(FULL_OUTPUT_WAIT_S)
+                rest = rest[written or 0 :]
         except OSError:
-            self._closed = True
+            return False
+        return True
 
 
 def _leave_output_alone() -> None:
@@ -274,7 +284,7 @@ def _stdin_is_given() -> bool:
 def _stdin_bytes(what: str) -> bytes:
     if sys.stdin is None:
         raise click.UsageError(f"{what}: standard input is closed")
-    content = click.get_binary_stream("stdin").read(STDIN_BYTES_MAX + 1)
+    content = sys.stdin.buffer.read(STDIN_BYTES_MAX + 1)
     if len(content) > STDIN_BYTES_MAX:
         raise click.UsageError(f"{what}: more than {STDIN_BYTES_MAX} bytes on standard input")
     return content

@@ -5,7 +5,6 @@ How they are made is told in `dspex.runtimes`; this only asks, shows and copies.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -49,7 +48,7 @@ def build(into: Path | None, *, force: bool) -> None:
         if into is not None:
             click.echo(f"portable runtime: {_copy(locate.portable_python_runtime(), into)}")
     except (OSError, RuntimeError, ModuleNotFoundError) as error:
-        raise click.ClickException(f"the runtime could not be made: {error}") from error
+        raise exits.NotReadyError(f"the runtime could not be made: {error}") from error
     click.echo(f"compiled runtime: {compiled}")
 
 
@@ -63,7 +62,7 @@ def status(context: click.Context) -> None:
     try:
         found = locate.status()
     except (OSError, ModuleNotFoundError) as error:
-        raise click.ClickException(str(error)) from error
+        raise exits.NotReadyError(str(error)) from error
     for one in found:
         click.echo(f"{one.name}: {'ready' if one.ready else 'will be built at the first use'}")
         click.echo(f"  portable  {_place(one.portable, one.portable_from)}")
@@ -86,6 +85,6 @@ def _copy(portable: Path, into: Path) -> Path:
         copied, replaced = Path(scratch, "new"), Path(scratch, "old")
         shutil.copytree(portable, copied, copy_function=shutil.copyfile)
         if target.exists():
-            os.replace(target, replaced)
-        os.replace(copied, target)
+            target.replace(replaced)
+        copied.replace(target)
     return target

@@ -21,8 +21,8 @@ class Language(Protocol):
     def boot(self) -> None:
         """Make a fresh guest from the snapshot; the last one, if any, is gone."""
 
-    def enter_worker(self) -> None:
-        """Take hold of what belongs to one process (signals, descriptors), after a fork."""
+    def enter_worker(self) -> tuple[int, ...]:
+        """Take hold of what belongs to one process, after a fork; return descriptors to keep."""
 
     def warm(self) -> None:
         """Touch what a run will touch, and draw fresh randomness: before any request is there."""

@@ -159,11 +159,13 @@ class PythonGuest:
         if self._flag is not None:
             self._flag.attach(self._machine.memory.address + self._flag_address)
 
-    def enter_worker(self) -> None:
+    def enter_worker(self) -> tuple[int, ...]:
         """Give this process an interrupt page of its own."""
         if self._flag is None:
             self._flag = interrupt.InterruptFlag()
+        self._flag.own()
         self._flag.attach(self._machine.memory.address + self._flag_address)
+        return (self._flag.descriptor,)
 
     def warm(self) -> None:
         """Run an empty program: it touches the pages that any program does, and reseeds `random`."""

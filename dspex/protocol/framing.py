@@ -15,14 +15,14 @@ class FrameError(ValueError):
 
 
 def encode_frame(body: bytes) -> bytes:
-    """Return `body` as a frame.
+    r"""Return `body` as a frame.
 
     Raises:
         FrameError: if it is larger than any receiver takes.
 
     Example:
         >>> encode_frame(b"hi")
-        b'\\x02\\x00\\x00\\x00hi'
+        b'\x02\x00\x00\x00hi'
     """
     if len(body) > FRAME_BYTES_LIMIT:
         msg = f"a frame of {len(body)} bytes is over the limit of {FRAME_BYTES_LIMIT} bytes"
@@ -50,14 +50,14 @@ class FrameDecoder:
         return len(self._held)
 
     def feed(self, received: bytes) -> list[bytes]:
-        """Add received bytes and return the frames that they complete, oldest first.
+        r"""Add received bytes and return the frames that they complete, oldest first.
 
         Raises:
             FrameError: if a frame is announced that is too large; the stream is then useless.
 
         Example:
             >>> decoder = FrameDecoder(100)
-            >>> decoder.feed(b"\\x02\\0\\0\\0h"), decoder.feed(b"i")
+            >>> decoder.feed(b"\x02\0\0\0h"), decoder.feed(b"i")
             ([], [b'hi'])
         """
         held = self._held

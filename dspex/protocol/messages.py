@@ -123,6 +123,10 @@ class Fork(_Message, frozen=True, tag=7):
     worker: RunId
     requests: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
     """Runs it serves before it exits; 0 for a session, which it serves until told to stop."""
+    cpu_s: Annotated[int, msgspec.Meta(ge=0, le=2**31)]
+    """Processor seconds after which the kernel kills it; 0 for no such bound."""
+    data_bytes: Annotated[int, msgspec.Meta(ge=0, le=2**40)]
+    """Writable memory that it may add to what the zygote had."""
 
 
 class Started(_Message, frozen=True, tag=8):
@@ -130,6 +134,10 @@ class Started(_Message, frozen=True, tag=8):
 
     version: int
     isolation: list[Name]
+    absent: dict[Name, Text]
+    """Layers that could not be armed, with the reasons."""
+    cost_us: dict[Name, Amount]
+    """What arming each layer cost, in microseconds."""
 
 
 class Forked(_Message, frozen=True, tag=9):
@@ -202,7 +210,7 @@ def encode(message: _Message) -> bytes:
     return encode_frame(_encoder.encode(message))
 
 
-def _decode(side: str, frame: bytes) -> Any:  # noqa: ANN401 - the callers below name the type
+def _decode(side: str, frame: bytes) -> Any:
     try:
         return _decoders[side].decode(frame)
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:

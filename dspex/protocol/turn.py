@@ -14,13 +14,9 @@ from dspex.protocol.messages import (
     FromWorker,
     MessageError,
     Output,
-    Run,
     WrittenFile,
     decode_from_worker,
 )
-
-OUTPUT_SLACK_BYTES = 64 * 1024
-"""A worker cuts exactly at the limit; one that sends this much more is lying."""
 
 
 class TurnError(ValueError):
@@ -44,8 +40,12 @@ class Conversation:
         """Whether no turn is under way."""
         return self._budget is None
 
-    def begin(self, message: Run) -> None:
+    def begin(self, run: int, budget: Budget) -> None:
         """Start a turn.
+
+        Args:
+            run: Number of the run; what follows must name it.
+            budget: What the worker may send.
 
         Raises:
             TurnError: if the last one has not ended; the caller's mistake, not the worker's.
@@ -53,9 +53,8 @@ class Conversation:
         if self._budget is not None:
             msg = f"run {self.run} has not ended"
             raise TurnError(msg)
-        budget = message.budget
         self._budget = budget
-        self.run = message.run
+        self.run = run
         self._output_bytes = self._files = self._file_bytes = 0
         largest = max(budget.value_bytes, budget.file_bytes, budget.output_bytes)
         self._decoder.frame_bytes_max = largest + 8 * ENVELOPE_BYTES
@@ -81,18 +80,29 @@ class Conversation:
             msg = f"{type(message).__name__} of run {message.run} arrived in run {self.run}"
             raise TurnError(msg)
         if isinstance(message, Output):
+            if not message.data:
+                msg = "an empty Output arrived"  # they would count for nothing, without end
+                raise TurnError(msg)
             self._output_bytes += len(message.data)
-            _within("output bytes", self._output_bytes, budget.output_bytes + OUTPUT_SLACK_BYTES)
+            _within("output bytes", self._output_bytes, budget.output_bytes)
         elif isinstance(message, WrittenFile):
             self._files += 1
             self._file_bytes += len(message.data)
             _within("files", self._files, budget.file_count)
             _within("file bytes", self._file_bytes, budget.file_bytes)
+            _check_file_name(message.name)
         elif isinstance(message, Ended):
             _within("value bytes", len(message.value), budget.value_bytes)
             self._budget = None
             self._decoder.frame_bytes_max = 0
         return message
+
+
+def _check_file_name(name: str) -> None:
+    """Refuse names that would lead out of a folder; callers may well write files by them."""
+    if any(part in {"", ".", ".."} for part in name.split("/")) or "\0" in name:
+        msg = f"WrittenFile: {name[:100]!r} is not a name below the working directory"
+        raise TurnError(msg)
 
 
 def _within(what: str, got: int, allowed: int) -> None:

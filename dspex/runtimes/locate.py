@@ -73,10 +73,14 @@ def check_platform() -> None:
         raise PlatformUnsupported(msg)
 
 
-def python_runtime(progress: Progress | None = None) -> Path:
+def python_runtime(progress: Progress | None = None, *, fresh: bool = False) -> Path:
     """Return the folder of the compiled Python runtime, after making it if need be.
 
     The first time takes about half a minute in a checkout and some seconds in an installed wheel.
+
+    Args:
+        progress: Told about each step.
+        fresh: Whether to make everything again, even if it is there.
 
     Raises:
         PlatformUnsupported: if this machine cannot run it.
@@ -86,7 +90,7 @@ def python_runtime(progress: Progress | None = None) -> Path:
     """
     check_platform()
     progress = progress or Silent()
-    portable, key = _portable(progress)
+    portable, key = _portable(progress, fresh=fresh)
     store = Store(cache_folder() / "compiled")
 
     def make(folder: Path) -> None:
@@ -95,7 +99,7 @@ def python_runtime(progress: Progress | None = None) -> Path:
         for name in (python.ENTRY, python.ROOT_DATA, python.ROOT_INDEX):
             shutil.copyfile(portable / name, folder / name)
 
-    folder = store.get("python", _compiled_key(key), make)
+    folder = store.get("python", _compiled_key(key), make, fresh=fresh)
     store.verify(folder)
     return folder
 
@@ -165,7 +169,7 @@ pathlib.Path(sys.argv[2]).write_bytes(module.serialize())
 """
 
 
-def _portable(progress: Progress) -> tuple[Path, str]:
+def _portable(progress: Progress, *, fresh: bool = False) -> tuple[Path, str]:
     prebuilt = _prebuilt()
     if prebuilt is not None:
         return prebuilt, _manifest_key(prebuilt)
@@ -175,7 +179,7 @@ def _portable(progress: Progress) -> tuple[Path, str]:
         with tempfile.TemporaryDirectory(prefix="dspex-build-") as work:
             pyodide.build(folder, Path(work), progress)
 
-    return _portable_store().get("python", key, make), key
+    return _portable_store().get("python", key, make, fresh=fresh), key
 
 
 def _portable_store() -> Store:

@@ -90,26 +90,29 @@ class Store:
         except (FileNotFoundError, ArtifactDamaged):
             return False
 
-    def get(self, name: str, key: str, build: Callable[[Path], object]) -> Path:
+    def get(
+        self, name: str, key: str, build: Callable[[Path], object], *, fresh: bool = False
+    ) -> Path:
         """Return the folder for `key`, building it first if it is not there.
 
         Args:
             name: What it is, for people who look into the cache.
             key: Digest of everything that goes in.
             build: Fills the empty folder it is given; if it raises, nothing is kept.
+            fresh: Whether to build it even if it is there.
 
         Raises:
             CacheUntrusted: if others may write to the cache.
             filelock.Timeout: if another process builds the same for too long.
         """
-        if self.has(name, key):
+        if self.has(name, key) and not fresh:
             self.check_private(self.root)
             return self.folder(name, key)
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.check_private(self.root)
         target = self.folder(name, key)
         with filelock.FileLock(self.root / f"{name}.lock", timeout=LOCK_TIMEOUT_S):
-            if self.has(name, key):
+            if self.has(name, key) and not fresh:
                 return target
             self._sweep(name)
             building = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=self.root))

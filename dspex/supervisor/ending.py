@@ -37,7 +37,9 @@ _FAILED_OF = {
 _GONE_TYPES = {"exited": "GuestExited", "aborted": "GuestAborted", "trapped": "GuestTrapped"}
 
 
-def to_outcome(job: Job, facts: Facts, *, session: bool) -> Outcome:
+def to_outcome(  # noqa: PLR0911 - one case after the other, the strongest account first
+    job: Job, facts: Facts, *, session: bool
+) -> Outcome:
     """Decide how a run ended.
 
     Args:
@@ -67,7 +69,7 @@ def to_outcome(job: Job, facts: Facts, *, session: bool) -> Outcome:
     return _reported(job, report, ended, fields)
 
 
-def _reported(
+def _reported(  # noqa: PLR0911 - one case after the other
     job: Job, report: GuestReport, ended: Ended, fields: dict[str, object]
 ) -> Outcome:
     if report.status == "refused":
@@ -95,7 +97,7 @@ def _reported(
             return _limit(turned_down, usable=bool(fields["session_usable"]), fields=fields)
         raised = GuestRaised(report.type, report.message, traceback=report.traceback)
         return Outcome.of_error(raised, **fields)
-    budget = job.message.budget
+    budget = job.budget
     try:
         value = (
             values.decode(
@@ -115,21 +117,17 @@ def _reported(
 
 def _fields(facts: Facts, ended: Ended | None) -> dict[str, object]:
     """Return what every outcome has, however it ended."""
-    streams = {1: bytearray(), 2: bytearray()}
-    for stream, data in facts.output:
-        streams[stream] += data
     if ended is not None:
         usage = Usage(
             wall_s=ended.wall_s, cpu_s=ended.cpu_s, peak_memory_bytes=ended.peak_memory_bytes,
             output_bytes=ended.output_bytes,
         )
     else:
-        usage = Usage(
-            wall_s=facts.wall_s, output_bytes=sum(len(data) for _, data in facts.output)
-        )
+        output_bytes = len(facts.stdout) + len(facts.stderr)
+        usage = Usage(wall_s=facts.wall_s, output_bytes=output_bytes)
     return {
-        "stdout": streams[1].decode("utf-8", "backslashreplace"),
-        "stderr": streams[2].decode("utf-8", "backslashreplace"),
+        "stdout": facts.stdout.decode("utf-8", "backslashreplace"),
+        "stderr": facts.stderr.decode("utf-8", "backslashreplace"),
         "truncated": ended is not None and ended.truncated,
         "files": facts.files,
         "usage": usage,

@@ -11,6 +11,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dspex.protocol.messages import encode
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -25,7 +27,8 @@ class Facts:
 
     language: str
     isolation: tuple[str, ...] = ()
-    output: list[tuple[int, bytes]] = field(default_factory=list)
+    stdout: bytearray = field(default_factory=bytearray)
+    stderr: bytearray = field(default_factory=bytearray)
     files: dict[str, bytes] = field(default_factory=dict)
     ended: Ended | None = None
     """The worker's own account; None if it never gave one."""
@@ -37,7 +40,9 @@ class Facts:
 class Job:
     """A run that was asked for; its future gives `Facts`, or raises what kept it from running."""
 
-    __slots__ = ("began_s", "facts", "future", "grace_s", "message", "on_output", "waiting_since_s", "worker")
+    __slots__ = (
+        "began_s", "budget", "facts", "frame", "future", "grace_s", "on_output", "run", "worker",
+    )
 
     def __init__(
         self,
@@ -46,15 +51,26 @@ class Job:
         grace_s: float,
         on_output: Callable[[int, bytes], None] | None = None,
     ) -> None:
-        """Wrap a request; `on_output` is called in the supervisor's thread and must return soon."""
-        self.message = message
+        """Encode a request, here in the caller's thread, so that no other run waits for it.
+
+        Args:
+            message: What the worker gets.
+            language: What it is written in.
+            grace_s: Time between the soft interrupt and the kill.
+            on_output: Called in the supervisor's thread; it must return soon.
+
+        Raises:
+            FrameError: It is larger than any receiver takes.
+        """
+        self.frame = encode(message)
+        self.run = message.run
+        self.budget = message.budget
         self.facts = Facts(language)
         self.future: Future[Facts] = Future()
         self.grace_s = grace_s
         self.on_output = on_output
         self.worker: Worker | None = None
         self.began_s = 0.0
-        self.waiting_since_s = time.monotonic()
 
     def settle(self) -> None:
         """Give the facts to whoever waits; settling twice is settling once."""
@@ -63,6 +79,6 @@ class Job:
             self.future.set_result(self.facts)
 
     def refuse(self, error: BaseException) -> None:
-        """Raise `error` at whoever waits: the run never began."""
+        """Raise `error` at whoever waits, because the run never began or nobody can hear of it."""
         if not self.future.done():
             self.future.set_exception(error)

@@ -7,21 +7,34 @@ knows nothing about policies or outcomes.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
+import signal
+import time
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import trio
 
-from dspex.errors import EngineBusy, RestartsExhausted, SessionClosed, WorkerCrashed
-from dspex.supervisor.restart import RestartBudget
+from dspex.errors import (
+    EngineBusy,
+    IsolationMissing,
+    RestartsExhausted,
+    SessionClosed,
+    WorkerCrashed,
+)
+from dspex.isolation.advice import missing
+from dspex.supervisor.restart import RESTARTS_MAX, WITHIN_S, RestartBudget
+from dspex.supervisor.worker import KILLED
 from dspex.supervisor.zygote import Zygote, ZygoteFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from dspex.errors import DspexError
     from dspex.supervisor.job import Job
     from dspex.supervisor.worker import Worker
 
@@ -30,6 +43,8 @@ SESSION = 0
 
 FORK_RETRIES_MAX = 5
 FORK_RETRY_S = 0.2
+FORKS_AT_ONCE_MAX = 64
+"""More orders than this wait with the pool; the zygote's socket does not hold many hundreds."""
 _NUMBERS = itertools.count(1)
 
 
@@ -40,19 +55,21 @@ class SessionOrder(NamedTuple):
     refuse: Callable[[BaseException], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PoolSettings:
-    """How many workers there may be and who may wait."""
+    """How many workers there may be, who may wait, and what each worker may ever use."""
 
-    __slots__ = ("idle_max", "requests_per_worker", "waiting_max", "workers_max")
-
-    def __init__(
-        self, workers_max: int, idle_max: int, requests_per_worker: int, waiting_max: int
-    ) -> None:
-        """Set the bounds; `idle_max` workers are kept warm when nothing is running."""
-        self.workers_max = workers_max
-        self.idle_max = min(idle_max, workers_max)
-        self.requests_per_worker = requests_per_worker
-        self.waiting_max = waiting_max
+    workers_max: int
+    idle_max: int
+    """Workers kept warm when nothing is running."""
+    requests_per_worker: int
+    waiting_max: int
+    cpu_s: int
+    """Processor seconds per run, rounded up, after which the kernel kills the worker."""
+    data_bytes: int
+    """Writable memory that a worker may add to its zygote's, as the kernel counts it."""
+    require_layers: frozenset[str] = frozenset()
+    """Isolation layers without which no zygote is kept."""
 
 
 class Pool:
@@ -69,10 +86,14 @@ class Pool:
         self._idle: deque[Worker] = deque()
         self._waiting: deque[Job] = deque()
         self._session_orders: dict[int, SessionOrder] = {}
+        self._session_line: deque[SessionOrder] = deque()
         self._forking: set[int] = set()
         self._live: dict[int, Worker] = {}
-        self._dead: BaseException | None = None
+        self._leaving: deque[tuple[float, int]] = deque()
+        self._dead_because: str | None = None
         self._fork_failures = 0
+        self._retrying = False
+        self._emptied = trio.Event()
         self.closing = False
         self.isolation: tuple[str, ...] = ()
 
@@ -83,16 +104,14 @@ class Pool:
 
         A job that finds neither a worker nor room in the line is refused with `EngineBusy`.
         """
-        if self._dead is not None or self.closing:
-            job.refuse(self._dead or SessionClosed("engine"))
+        if self.closing or self._dead_because is not None:
+            job.refuse(self._refusal())
             return
         while self._idle:
-            worker = self._idle.popleft()
-            if not worker.gone:
-                worker.begin(job)
+            if self._idle.popleft().begin(job):
                 self._refill()
                 return
-        if not wait and self._at_capacity():
+        if not wait and self._taken() + len(self._waiting) >= self.settings.workers_max:
             job.refuse(EngineBusy(waiting=len(self._waiting), waiting_max=0))
         elif len(self._waiting) >= self.settings.waiting_max:
             job.refuse(self._busy())
@@ -103,24 +122,26 @@ class Pool:
     def cancel(self, job: Job) -> None:
         """Give a job up: take it out of the line, or kill its worker."""
         if job.worker is not None:
-            job.worker.kill()
-            return
-        try:
+            job.worker.kill(WorkerCrashed(KILLED, reason="its run was cancelled"))
+        elif job in self._waiting:
             self._waiting.remove(job)
-        except ValueError:
-            return
+            job.future.cancel()
 
     def order_session(self, order: SessionOrder) -> None:
-        """Fork a worker for one session only."""
-        if self._dead is not None or self.closing:
-            order.refuse(self._dead or SessionClosed("engine"))
-            return
-        if self._at_capacity():
+        """Fork a worker for one session only; an idle one gives way to it if need be."""
+        if self.closing or self._dead_because is not None:
+            order.refuse(self._refusal())
+        elif self._taken() >= self.settings.workers_max:
             order.refuse(self._busy())
-            return
-        number = next(_NUMBERS)
-        self._session_orders[number] = order
-        self._fork(number, SESSION)
+        else:
+            if self._idle and self._room() <= 0:
+                self._idle.pop().kill()
+            self._session_line.append(order)
+            self._refill()
+
+    def start_soon(self, function: Callable[..., Awaitable[None]], *arguments: object) -> None:
+        """Run something beside the workers, for as long as they are there at most."""
+        self._nursery.start_soon(function, *arguments)
 
     @property
     def workers(self) -> list[Worker]:
@@ -131,45 +152,91 @@ class Pool:
 
     def worker_idle(self, worker: Worker) -> None:
         """Take a worker back that can serve again."""
-        if self._waiting:
-            worker.begin(self._waiting.popleft())
-        else:
+        if not self._waiting:
             self._idle.append(worker)
+        elif worker.begin(self._waiting[0]):
+            self._waiting.popleft()
 
     def worker_gone(self, worker: Worker) -> None:
         """Forget a worker and make another if one is needed."""
         self._live.pop(worker.number, None)
+        if self.closing and not self._live:
+            self._emptied.set()
+        if worker.requests_left and worker in self._idle:
+            self._idle.remove(worker)
         if self._zygote is not None:
             self._zygote.forget(worker)
+        handle = worker.forget()
+        if handle >= 0:
+            self._leaving.append((time.monotonic(), handle))
         self._refill()
+
+    def see_off(self, after_s: float) -> None:
+        """Kill what should have ended by itself `after_s` seconds ago; it is gone if it has."""
+        latest = time.monotonic() - after_s
+        while self._leaving and self._leaving[0][0] <= latest:
+            _, handle = self._leaving.popleft()
+            _kill(handle)
+            os.close(handle)
+
+    async def wait_empty(self) -> None:
+        """Wait until every process that was a worker has ended."""
+        if self._live:
+            await self._emptied.wait()
+        while self._leaving:
+            handle = self._leaving[0][1]
+            _kill(handle)
+            await trio.lowlevel.wait_readable(handle)
+            self._leaving.popleft()
+            os.close(handle)
 
     # Keeping stock.
 
-    def _at_capacity(self) -> bool:
-        return len(self._live) + len(self._forking) >= self.settings.workers_max
+    def _taken(self) -> int:
+        """Return how many workers serve somebody, or are promised to a session."""
+        promised = len(self._session_orders) + len(self._session_line)
+        return len(self._live) - len(self._idle) + promised
+
+    def _room(self) -> int:
+        return self.settings.workers_max - len(self._live) - len(self._forking)
 
     def _busy(self) -> EngineBusy:
         return EngineBusy(waiting=len(self._waiting), waiting_max=self.settings.waiting_max)
 
+    def _refusal(self) -> DspexError:
+        """Return a new error each time: one that is raised in two threads would mix them up."""
+        if self._dead_because is None:
+            return SessionClosed("engine")
+        return RestartsExhausted(
+            f"the {self._language} zygote", restarts=RESTARTS_MAX, within_s=WITHIN_S,
+            last_reason=self._dead_because,
+        )
+
     def _refill(self) -> None:
-        """Order as many workers as the line and the stock want, within the bounds."""
+        """Order as many workers as sessions, the line and the stock want, within the bounds."""
         if self._zygote is None or self.closing:
             return
         settings = self.settings
+        while self._session_line and len(self._forking) < FORKS_AT_ONCE_MAX:
+            number = next(_NUMBERS)
+            self._session_orders[number] = self._session_line.popleft()
+            self._fork(self._zygote, number, SESSION)
         ordered = len(self._forking) - len(self._session_orders)
         stock = len(self._idle) + ordered
-        wanted = len(self._waiting) + settings.idle_max
         # Ordered in batches: a fork beside every single request would compete with it.
         if not self._waiting and stock * 2 > settings.idle_max:
             return
-        room = settings.workers_max - len(self._live) - len(self._forking)
-        for _ in range(min(wanted - stock, room)):
-            self._fork(next(_NUMBERS), settings.requests_per_worker)
+        wanted = len(self._waiting) + settings.idle_max - stock
+        room = min(self._room(), FORKS_AT_ONCE_MAX - len(self._forking))
+        for _ in range(min(wanted, room)):
+            self._fork(self._zygote, next(_NUMBERS), settings.requests_per_worker)
 
-    def _fork(self, number: int, requests: int) -> None:
+    def _fork(self, zygote: Zygote, number: int, requests: int) -> None:
         self._forking.add(number)
-        if self._zygote is not None:
-            self._zygote.fork(number, requests)
+        settings = self.settings
+        zygote.fork(
+            number, requests, cpu_s=settings.cpu_s * requests, data_bytes=settings.data_bytes
+        )
 
     def _deliver(self, worker: Worker) -> None:
         self._forking.discard(worker.number)
@@ -181,27 +248,33 @@ class Pool:
             order.deliver(worker)
         else:
             worker.owner = self
-            self.worker_idle(worker)
+            if self.closing or (not self._waiting and self._room() < 0):
+                worker.kill()
+            else:
+                self.worker_idle(worker)
+        if self._waiting or self._session_line:
+            self._refill()
 
     def _fork_failed(self, number: int, errno: int) -> None:
-        """Give up on one fork; the line keeps waiting as long as some worker still lives."""
+        """Give up on one fork; those who wait are served later, or refused after some rounds."""
         self._forking.discard(number)
-        reason = WorkerCrashed(None, reason=f"the system refused to fork: {os.strerror(errno)}")
+        reason = f"the system refused to fork: {os.strerror(errno)}"
         order = self._session_orders.pop(number, None)
         if order is not None:
-            order.refuse(reason)
-        self._fork_failures += 1
-        if self._live or self._forking:
+            order.refuse(WorkerCrashed(None, reason=reason))
+        if self._retrying or self._forking:
             return
-        if self._fork_failures > FORK_RETRIES_MAX:
+        self._fork_failures += 1
+        if self._fork_failures > FORK_RETRIES_MAX and not self._live:
             while self._waiting:
-                self._waiting.popleft().refuse(reason)
+                self._waiting.popleft().refuse(WorkerCrashed(None, reason=reason))
             self._fork_failures = 0
-        else:
-            self._nursery.start_soon(self._refill_later)
+        self._retrying = True
+        self._nursery.start_soon(self._refill_later)
 
     async def _refill_later(self) -> None:
         await trio.sleep(FORK_RETRY_S)
+        self._retrying = False
         self._refill()
 
     # The zygote's life.
@@ -213,7 +286,7 @@ class Pool:
             ZygoteFailed: if the first one cannot start.
         """
         budget = RestartBudget()
-        zygote = await Zygote.start(self._language, self._runtime)
+        zygote = await self._start_zygote()
         self.isolation = zygote.isolation
         task_status.started()
         while True:
@@ -223,45 +296,72 @@ class Pool:
                 reason = await zygote.attend(self._deliver, self._fork_failed)
             finally:
                 self._zygote = None
+                for worker in self.workers:
+                    worker.note_exit_status(None)  # nobody else would tell
                 await zygote.stop()
-            self._drop_orders(reason)
+            self._drop_orders()
             while True:
                 delay_s = budget.next_delay_s(trio.current_time())
                 if delay_s is None:
-                    self._give_up(budget, reason)
+                    self._give_up(reason)
                     return
                 await trio.sleep(delay_s)
                 try:
-                    zygote = await Zygote.start(self._language, self._runtime)
-                except ZygoteFailed as error:
+                    zygote = await self._start_zygote()
+                except (ZygoteFailed, IsolationMissing) as error:
                     reason = str(error)
                     continue
                 break
 
-    def _drop_orders(self, reason: str) -> None:
-        """Forget what a dead zygote was to deliver."""
+    async def _start_zygote(self) -> Zygote:
+        """Start a zygote and refuse it if it lacks a required layer.
+
+        Raises:
+            ZygoteFailed: It cannot start.
+            IsolationMissing: It lacks a layer; the message says what to change.
+        """
+        zygote = await Zygote.start(self._language, self._runtime)
+        reason = missing(self.settings.require_layers, zygote.isolation, zygote.absent)
+        if reason is not None:
+            zygote.kill()
+            await zygote.stop()
+            raise IsolationMissing(reason)
+        return zygote
+
+    def _drop_orders(self) -> None:
+        """Take back what a dead zygote was to deliver; the next one gets the sessions' orders."""
         self._forking.clear()
-        for order in self._session_orders.values():
-            order.refuse(WorkerCrashed(None, reason=f"its zygote is gone: {reason}"))
+        self._session_line.extend(self._session_orders.values())
         self._session_orders.clear()
 
-    def _give_up(self, budget: RestartBudget, reason: str) -> None:
-        self._dead = RestartsExhausted(
-            f"the {self._language} zygote",
-            restarts=budget.restarts_max,
-            within_s=budget.within_s,
-            last_reason=reason,
-        )
+    def _give_up(self, reason: str) -> None:
+        self._dead_because = reason
+        self._refuse_waiting()
+
+    def _refuse_waiting(self) -> None:
+        self._drop_orders()
         while self._waiting:
-            self._waiting.popleft().refuse(self._dead)
+            self._waiting.popleft().refuse(self._refusal())
+        while self._session_line:
+            self._session_line.popleft().refuse(self._refusal())
 
     def close(self) -> None:
         """Refuse what waits and kill every worker; the processes end soon after."""
         self.closing = True
-        while self._waiting:
-            self._waiting.popleft().refuse(SessionClosed("engine"))
-        for order in self._session_orders.values():
-            order.refuse(SessionClosed("engine"))
-        self._session_orders.clear()
+        self._refuse_waiting()
         for worker in self.workers:
             worker.kill()
+
+    def forget_processes(self) -> None:
+        """Let go of every process without touching it: this is a copy in a forked process."""
+        for worker in self.workers:
+            handle = worker.forget()
+            if handle >= 0:
+                os.close(handle)
+        if self._zygote is not None:
+            self._zygote.forget_process()
+
+
+def _kill(handle: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(handle, signal.SIGKILL)

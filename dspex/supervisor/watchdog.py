@@ -15,8 +15,7 @@ import trio
 from dspex.errors import LimitExceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    from dspex.supervisor.pool import Pool
     from dspex.supervisor.worker import Worker
 
 LOOK_EVERY_S = 0.05
@@ -32,11 +31,12 @@ class Watchdog:
         """Know nobody yet."""
         self._seen: dict[int, tuple[psutil.Process, int, float]] = {}
 
-    async def run(self, workers: Iterable[Worker]) -> None:
-        """Look until cancelled; `workers` is read anew each time."""
+    async def run(self, pool: Pool) -> None:
+        """Look until cancelled, and see to it that workers which have left are gone."""
         while True:
             await trio.sleep(LOOK_EVERY_S)
-            self.look(list(workers), time.monotonic())
+            self.look(pool.workers, time.monotonic())
+            pool.see_off(LOOK_EVERY_S)
 
     def look(self, workers: list[Worker], now_s: float) -> None:
         """Look once at each worker."""
@@ -48,23 +48,23 @@ class Watchdog:
             if job is None or now_s - job.began_s < LOOK_EVERY_S:
                 continue
             try:
-                self._check(worker)
+                self._check(worker, now_s)
             except psutil.Error:
                 continue  # it ended between two calls, which its socket tells as well
 
-    def _check(self, worker: Worker) -> None:
+    def _check(self, worker: Worker, now_s: float) -> None:
         job = worker.job
         if job is None:
             return
         seen = self._seen.get(worker.number)
-        if seen is None or seen[1] != job.message.run:
-            process = psutil.Process(worker.pid) if seen is None else seen[0]
-            # What it had used before this run is not this run's. A first look comes late by one
-            # round, which the grace covers; a reused worker's earlier runs are left out.
-            spent_before = 0.0 if seen is None else _cpu_s(process)
-            seen = self._seen[worker.number] = (process, job.message.run, spent_before)
+        if seen is None or seen[1] != job.run:
+            process = psutil.Process(max(worker.pid, 0)) if seen is None else seen[0]
+            # What it had used before this run is not this run's. A worker has one thread, so the
+            # run cannot have used more by now than the time that has passed on the clock.
+            spent_before = max(0.0, _cpu_s(process) - (now_s - job.began_s))
+            seen = self._seen[worker.number] = (process, job.run, spent_before)
         process, _, spent_before = seen
-        budget = job.message.budget
+        budget = job.budget
         spent = _cpu_s(process) - spent_before
         if spent > budget.cpu_s + job.grace_s:
             worker.kill(LimitExceeded("cpu_s", budget.cpu_s, spent, "outer"))

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import trio
 
 from dspex.errors import DspexError, LimitExceeded, ProtocolViolation, WorkerCrashed
-from dspex.protocol.messages import Ended, Output, WrittenFile, encode
+from dspex.protocol.messages import Ended, Output, WrittenFile
 from dspex.protocol.turn import Conversation, TurnError
 
 if TYPE_CHECKING:
@@ -25,10 +25,16 @@ if TYPE_CHECKING:
     from dspex.supervisor.job import Job
 
 RECEIVE_BYTES = 1 << 18
+FLOOD_BYTES = 1 << 14
+"""A worker that sends more than this at once lets the others go first before it is read again."""
+READS_IN_A_ROW_MAX = 16
 KILL_SLACK_S = 0.05
 """The outer guard waits this much longer than the inner one, so that the better report wins."""
+LISTENS_AFTER_S = 0.02
+"""An interrupt that reaches a worker before it has begun the run would be forgotten."""
 STATUS_WAIT_S = 1.0
 """How long a lost worker's exit status may take to arrive from its zygote."""
+KILLED = -signal.SIGKILL
 
 
 class Owner(Protocol):
@@ -44,24 +50,24 @@ class Owner(Protocol):
 class Worker:
     """The supervisor's end of one worker."""
 
-    def __init__(  # noqa: PLR0913 - everything it is made of
+    def __init__(
         self,
         number: int,
-        pid: int,
         connection: socket.socket,
         handle: int,
         requests: int,
         isolation: tuple[str, ...],
     ) -> None:
         """Take ownership of the socket and of the process descriptor `handle`."""
-        connection.setblocking(False)  # noqa: FBT003 - its only form
+        connection.setblocking(False)
         self.number = number
-        self.pid = pid
         self.job: Job | None = None
-        self.requests_left = requests if requests else -1
+        self.requests_left = requests or -1
         self.isolation = isolation
         self.exit_status: int | None = None
         self.owner: Owner | None = None
+        self.gone = False
+        """Whether it will never serve again; its process may take a moment longer to end."""
         self._connection = connection
         self._handle = handle
         self._conversation = Conversation()
@@ -70,25 +76,53 @@ class Worker:
         self._unsent = memoryview(b"")
         self._room_to_send: trio.Event | None = None
         self._verdict: DspexError | None = None
-        self.gone = False
+        self._late_verdict: DspexError | None = None
 
-    def begin(self, job: Job) -> None:
-        """Send a job to the worker; it must be idle."""
+    @property
+    def pid(self) -> int:
+        """The process' number on this host; -1 if it is gone.
+
+        The worker knows itself by another number, in its own pid namespace.
+        """
+        if self._handle < 0:
+            return -1
+        for line in Path(f"/proc/self/fdinfo/{self._handle}").read_text().splitlines():
+            if line.startswith("Pid:"):
+                return int(line.split()[1])
+        return -1
+
+    def begin(self, job: Job) -> bool:
+        """Send a job to the worker, which must be idle; False if it is dead and nothing was sent."""
+        if not self._send(job.frame):
+            self.gone = True
+            return False
+        job.frame = b""
         job.worker = self
         self.job = job
         job.facts.isolation = self.isolation
         job.began_s = time.monotonic()
-        self._conversation.begin(job.message)
+        budget = job.budget
+        self._conversation.begin(job.run, budget)
         self.requests_left -= 1
-        budget = job.message.budget
-        self._deadline.deadline = (
-            trio.current_time() + budget.wall_s + job.grace_s + KILL_SLACK_S
-        )
-        self._send(encode(job.message))
+        self._late_verdict = None
+        self._deadline.deadline = trio.current_time() + budget.wall_s + job.grace_s + KILL_SLACK_S
+        return True
 
-    def interrupt(self) -> None:
-        """Ask the guest to stop, keeping its state: it gets a `KeyboardInterrupt`."""
+    async def interrupt(self, job: Job) -> None:
+        """Ask the guest to stop, keeping its state: it gets a `KeyboardInterrupt`.
+
+        If it has not stopped after the grace period, the worker is killed.
+        """
+        if (early_s := job.began_s + LISTENS_AFTER_S - time.monotonic()) > 0:
+            await trio.sleep(early_s)
+        if self.job is not job or self._verdict is not None:
+            return
         self._signal(signal.SIGUSR1)
+        latest = trio.current_time() + job.grace_s + KILL_SLACK_S
+        if latest < self._deadline.deadline:
+            self._deadline.deadline = latest
+            reason = "its run was cancelled, and did not end when it was interrupted"
+            self._late_verdict = WorkerCrashed(KILLED, reason=reason)
 
     def kill(self, verdict: DspexError | None = None) -> None:
         """Kill the process; `verdict` says why, for the job that it was serving."""
@@ -101,23 +135,30 @@ class Worker:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._handle, number)
 
-    def note_exit_status(self, status: int) -> None:
-        """Take the exit status that the zygote reports."""
+    def forget(self) -> int:
+        """Close the socket and return the process descriptor, which is the caller's to close."""
+        self._connection.close()
+        handle, self._handle = self._handle, -1
+        return handle
+
+    def note_exit_status(self, status: int | None) -> None:
+        """Take the exit status that the zygote reports; None if it never will."""
         self.exit_status = status
         self._status_known.set()
 
-    def _send(self, frame: bytes) -> None:
+    def _send(self, frame: bytes) -> bool:
         """Send what the socket takes at once; the rest is left to `_send_rest`."""
         try:
             sent = self._connection.send(frame)
         except BlockingIOError:
             sent = 0
         except OSError:
-            return  # it is dead; `attend` finds out and says so
+            return False  # it is dead; `attend` finds out and tells the owner
         if sent < len(frame):
             self._unsent = memoryview(frame)[sent:]
             if self._room_to_send is not None:
                 self._room_to_send.set()
+        return True
 
     async def attend(self) -> None:
         """Read until the worker is gone; settles its jobs and tells its owner."""
@@ -131,9 +172,10 @@ class Worker:
                 nursery.cancel_scope.cancel()
         finally:
             self.gone = True
+            if self.requests_left:
+                self._signal(signal.SIGKILL)
             if self.job is not None:
                 await self._lose_job(self.job)
-            self._close()
             if self.owner is not None:
                 self.owner.worker_gone(self)
 
@@ -154,52 +196,84 @@ class Worker:
 
     async def _read_all(self) -> None:
         with self._deadline:
-            while True:
-                try:
-                    data = self._connection.recv(RECEIVE_BYTES)
-                except BlockingIOError:
-                    await trio.lowlevel.wait_readable(self._connection)
-                    continue
-                except OSError:
-                    return
-                if not data:
-                    return
-                try:
-                    for message in self._conversation.receive(data):
-                        self._handle_message(message)
-                except TurnError as error:
-                    self.kill(ProtocolViolation(str(error)))
-                    return
-                if self.requests_left == 0 and self.job is None:
-                    return
-                # A worker that floods must not starve the others.
-                if len(data) == RECEIVE_BYTES:
-                    await trio.lowlevel.checkpoint()
+            await self._read_until_end()
+            return
+        self._too_late()
+
+    async def _read_until_end(self) -> None:
+        reads = 0
+        while True:
+            try:
+                data = self._connection.recv(RECEIVE_BYTES)
+            except BlockingIOError:
+                await trio.lowlevel.wait_readable(self._connection)
+                reads = 0
+                continue
+            except OSError:
+                return
+            if not data:
+                return
+            try:
+                for message in self._conversation.receive(data):
+                    self._handle_message(message)
+            except TurnError as error:
+                self.kill(ProtocolViolation(str(error)))
+                return
+            if self.gone:
+                return
+            # A worker that floods must neither starve the others nor outrun its deadline.
+            reads += 1
+            if len(data) >= FLOOD_BYTES or reads >= READS_IN_A_ROW_MAX:
+                await trio.lowlevel.checkpoint()
+                reads = 0
+
+    def _too_late(self) -> None:
+        """Kill the worker whose deadline has passed."""
         job = self.job
-        if job is not None:
-            allowed = job.message.budget.wall_s
-            spent = time.monotonic() - job.began_s
-            self.kill(LimitExceeded("wall_s", allowed, spent, "outer"))
+        if job is None:
+            return
+        spent = time.monotonic() - job.began_s
+        self.kill(self._late_verdict or LimitExceeded("wall_s", job.budget.wall_s, spent, "outer"))
 
     def _handle_message(self, message: Output | WrittenFile | Ended) -> None:
         job = self.job
         assert job is not None, "the conversation lets nothing through without a run"
         if isinstance(message, Output):
-            job.facts.output.append((message.stream, message.data))
+            facts = job.facts
+            collected = facts.stdout if message.stream == 1 else facts.stderr
+            collected += message.data
             if job.on_output is not None:
-                job.on_output(message.stream, message.data)
+                self._tell(job, message)
         elif isinstance(message, WrittenFile):
             job.facts.files[message.name] = message.data
         else:
-            self._deadline.deadline = math.inf
-            self.job = job.worker = None
-            job.facts.ended = message
-            if message.gone is not None:
-                self.requests_left = 0
-            # Fill the place before the caller is told, who may ask for the next run at once.
-            if self.requests_left and self.owner is not None:
-                self.owner.worker_idle(self)
-            job.settle()
+            self._end_job(job, message)
+
+    def _tell(self, job: Job, message: Output) -> None:
+        """Hand output to the caller, whose mistakes are told to the caller."""
+        assert job.on_output is not None
+        try:
+            job.on_output(message.stream, message.data)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - raised in the caller's thread
+            job.on_output = None
+            job.refuse(error)
+            self.kill(WorkerCrashed(KILLED, reason="the caller's on_output raised"))
+
+    def _end_job(self, job: Job, ended: Ended) -> None:
+        if self._unsent:
+            msg = "Ended arrived before the worker had read its request"
+            raise TurnError(msg)
+        self._deadline.deadline = math.inf
+        self.job = job.worker = None
+        job.facts.ended = ended
+        if ended.gone is not None:
+            self.requests_left = 0
+        # Fill the place before the caller is told, who may ask for the next run at once.
+        if self.requests_left == 0:
+            self.gone = True
+        elif self.owner is not None:
+            self.owner.worker_idle(self)
+        job.settle()
 
     async def _lose_job(self, job: Job) -> None:
         """Say why the job's worker ended under it."""
@@ -211,17 +285,10 @@ class Worker:
         job.facts.verdict = self._verdict
         job.settle()
 
-    def _close(self) -> None:
-        self._signal(signal.SIGKILL if self.requests_left else 0)
-        self._connection.close()
-        if self._handle >= 0:
-            os.close(self._handle)
-            self._handle = -1
-
 
 def _crash_verdict(status: int | None, job: Job) -> DspexError:
     """Tell a used-up budget from a crash by the signal that the kernel sent."""
     if status == -signal.SIGXCPU:
         spent = time.monotonic() - job.began_s
-        return LimitExceeded("cpu_s", job.message.budget.cpu_s, spent, "outer")
+        return LimitExceeded("cpu_s", job.budget.cpu_s, spent, "outer")
     return WorkerCrashed(status)

@@ -6,8 +6,10 @@ How often it is started again is `dspex.supervisor.restart`'s decision, taken by
 from __future__ import annotations
 
 import array
+import errno
 import importlib.util
 import json
+import math
 import os
 import socket
 import subprocess
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 START_TIMEOUT_S = 60.0
+FORK_TIMEOUT_S = 10.0
+"""A zygote that has not forked for so long, though it was asked to, is taken for dead."""
 STOP_TIMEOUT_S = 2.0
 _DESCRIPTORS_PER_MESSAGE = 2
 _BOOT = (
@@ -48,7 +52,7 @@ STDERR_ENVIRONMENT_NAME = "DSPEX_WORKER_STDERR"
 """If set, workers keep the standard error of this process: for people who work on dspex."""
 
 
-class ZygoteFailed(RuntimeError):
+class ZygoteFailed(RuntimeError):  # noqa: N818 - a sentence, as the other names of errors
     """A zygote could not start; the message is its own reason."""
 
 
@@ -63,7 +67,9 @@ class Zygote:
         self._descriptors: list[int] = []
         self._ordered: dict[int, int] = {}
         self._workers: dict[int, Worker] = {}
+        self._deadline = trio.CancelScope()
         self.isolation: tuple[str, ...] = ()
+        self.absent: dict[str, str] = {}
         self.pid = process.pid
 
     @classmethod
@@ -73,25 +79,37 @@ class Zygote:
         Raises:
             ZygoteFailed: if it cannot; it is gone then.
         """
-        ours, theirs = socket.socketpair()
         try:
-            settings = {"control": theirs.fileno(), "language": language, "runtime": str(runtime)}
-            process = subprocess.Popen(  # noqa: S603, ASYNC220 - fixed command; exec is quick
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            msg = f"no socket for the {language} zygote: {error}"
+            raise ZygoteFailed(msg) from error
+        try:
+            stderr = bool(os.environ.get(STDERR_ENVIRONMENT_NAME))
+            settings = {
+                "control": theirs.fileno(), "parent": os.getpid(), "language": language,
+                "runtime": str(runtime), "stderr": stderr,
+            }
+            process = subprocess.Popen(  # noqa: ASYNC220 - fixed command; exec is quick
                 [sys.executable, "-I", "-S", "-c", _BOOT, json.dumps(settings), *_import_paths()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=None if os.environ.get(STDERR_ENVIRONMENT_NAME) else subprocess.DEVNULL,
+                stderr=None if stderr else subprocess.DEVNULL,
                 env={"LC_CTYPE": "C.UTF-8"},
                 pass_fds=(theirs.fileno(),),
                 cwd="/",
                 start_new_session=True,
             )
+        except OSError as error:
+            ours.close()
+            msg = f"the {language} zygote could not be started: {error}"
+            raise ZygoteFailed(msg) from error
         except BaseException:
             ours.close()
             raise
         finally:
             theirs.close()
-        ours.setblocking(False)  # noqa: FBT003 - its only form
+        ours.setblocking(False)
         zygote = cls(process, ours)
         try:
             with trio.fail_after(START_TIMEOUT_S):
@@ -100,6 +118,10 @@ class Zygote:
             await zygote.stop()
             msg = f"the {language} zygote did not start within {START_TIMEOUT_S:.0f} s"
             raise ZygoteFailed(msg) from None
+        except (FrameError, MessageError) as error:
+            await zygote.stop()
+            msg = f"the {language} zygote broke the protocol: {error}"
+            raise ZygoteFailed(msg) from error
         except BaseException:
             with trio.CancelScope(shield=True):
                 await zygote.stop()
@@ -110,7 +132,7 @@ class Zygote:
         while True:
             messages = await self._receive()
             if messages is None:
-                self._process.wait()
+                await self.stop()
                 status = self._process.returncode
                 msg = f"the zygote ended with status {status} before it was ready"
                 raise ZygoteFailed(msg)
@@ -122,16 +144,26 @@ class Zygote:
                         msg = f"it speaks version {message.version}, not {VERSION}"
                         raise ZygoteFailed(msg)
                     self.isolation = tuple(message.isolation)
+                    self.absent = message.absent
                     return
                 msg = f"{type(message).__name__} before Started"
                 raise ZygoteFailed(msg)
 
-    def fork(self, number: int, requests: int) -> None:
-        """Ask for one worker, which `attend` will deliver under `number`."""
+    def fork(self, number: int, requests: int, *, cpu_s: int, data_bytes: int) -> None:
+        """Ask for one worker, which `attend` will deliver under `number`.
+
+        Args:
+            number: What the worker will be called.
+            requests: Runs it serves; 0 for a session.
+            cpu_s: Processor seconds after which the kernel kills it; 0 for no such bound.
+            data_bytes: Writable memory that it may add to what the zygote has.
+        """
+        if not self._ordered:
+            self._deadline.deadline = trio.current_time() + FORK_TIMEOUT_S
         self._ordered[number] = requests
         try:
-            self._control.send(encode(Fork(number, requests)))
-        except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+            self._control.send(encode(Fork(number, requests, cpu_s, data_bytes)))
+        except OSError:
             # A full socket means that it has stopped reading: `attend` ends with the process.
             self.kill()
 
@@ -144,44 +176,67 @@ class Zygote:
             deliver: Called with each worker.
             failed: Called with the number of a worker that could not be made, and the errno.
         """
-        try:
-            while (messages := await self._receive()) is not None:
-                for message in messages:
-                    if isinstance(message, Forked):
-                        deliver(self._adopt(message))
-                    elif isinstance(message, ForkFailed):
-                        self._ordered.pop(message.worker, None)
-                        failed(message.worker, message.errno)
-                    elif isinstance(message, Exited):
-                        worker = self._workers.pop(message.worker, None)
-                        if worker is not None:
-                            worker.note_exit_status(message.exit_status)
-                    else:
-                        return f"it sent {type(message).__name__} out of turn"
-        except (FrameError, MessageError) as error:
-            return f"it broke the protocol: {error}"
-        finally:
+        with self._deadline:
+            try:
+                while (messages := await self._receive()) is not None:
+                    for message in messages:
+                        self._handle_message(message, deliver, failed)
+            except (FrameError, MessageError) as error:
+                self.kill()
+                return f"it broke the protocol: {error}"
             self.kill()
-        return "it ended"
+            return "it ended"
+        self.kill()
+        return f"it has not forked for {FORK_TIMEOUT_S:.0f} s"
+
+    def _handle_message(
+        self, message: object, deliver: Callable[[Worker], None], failed: Callable[[int, int], None]
+    ) -> None:
+        if isinstance(message, Forked):
+            worker = self._adopt(message)
+            self._note_fork()
+            if worker is None:  # it hangs up by itself when it finds its socket closed
+                failed(message.worker, errno.EMFILE)
+            else:
+                deliver(worker)
+        elif isinstance(message, ForkFailed):
+            if self._ordered.pop(message.worker, None) is None:
+                msg = f"worker {message.worker} failed, which was not ordered"
+                raise MessageError(msg)
+            self._note_fork()
+            failed(message.worker, message.errno)
+        elif isinstance(message, Exited):
+            ended = self._workers.pop(message.worker, None)
+            if ended is not None:
+                ended.note_exit_status(message.exit_status)
+        else:
+            msg = f"{type(message).__name__} out of turn"
+            raise MessageError(msg)
+
+    def _note_fork(self) -> None:
+        """Give the next fork its time."""
+        again_s = FORK_TIMEOUT_S if self._ordered else math.inf
+        self._deadline.deadline = trio.current_time() + again_s
 
     def forget(self, worker: Worker) -> None:
         """Drop the note of a worker that is gone and whose exit status nobody waits for."""
         self._workers.pop(worker.number, None)
 
-    def _adopt(self, message: Forked) -> Worker:
+    def _adopt(self, message: Forked) -> Worker | None:
+        """Make a worker of what arrived; None if this process could not take its descriptors."""
         requests = self._ordered.pop(message.worker, None)
-        if requests is None or len(self._descriptors) < _DESCRIPTORS_PER_MESSAGE:
-            msg = f"worker {message.worker} was not ordered, or came without its descriptors"
+        if requests is None:
+            msg = f"worker {message.worker} was not ordered"
             raise MessageError(msg)
-        connection, handle = self._descriptors[:_DESCRIPTORS_PER_MESSAGE]
+        received = self._descriptors[:_DESCRIPTORS_PER_MESSAGE]
         del self._descriptors[:_DESCRIPTORS_PER_MESSAGE]
+        if len(received) < _DESCRIPTORS_PER_MESSAGE:
+            for descriptor in received:
+                os.close(descriptor)
+            return None
+        connection, handle = received
         worker = Worker(
-            message.worker,
-            message.pid,
-            socket.socket(fileno=connection),
-            handle,
-            requests,
-            self.isolation,
+            message.worker, socket.socket(fileno=connection), handle, requests, self.isolation
         )
         self._workers[message.worker] = worker
         return worker
@@ -197,7 +252,7 @@ class Zygote:
             except BlockingIOError:
                 await trio.lowlevel.wait_readable(self._control)
                 continue
-            except ConnectionResetError:
+            except OSError:
                 return None
             for level, kind, content in ancillary:
                 if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
@@ -212,6 +267,11 @@ class Zygote:
         """Kill the process; its workers die with it."""
         if self._process.returncode is None:
             self._process.kill()
+
+    def forget_process(self) -> None:
+        """Let go of the process without touching it: this is a copy in a forked process."""
+        self._process.returncode = 0
+        os.close(self._control.detach())
 
     async def stop(self) -> None:
         """Hang up, wait for the end, and kill it if it takes too long; close everything."""

@@ -53,30 +53,41 @@ class InterruptFlag:
         """Run by CPython once the host is back in bytecode, long after the flag was written."""
         self.seen.append(number)
 
+    def own(self) -> None:
+        """Take a memory file of this process' own: once after each fork, before `attach`.
+
+        Handlers are inherited, but a file shared with the parent would be a channel to it.
+
+        Raises:
+            OSError: if the system gives none.
+        """
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = os.memfd_create("dspex-interrupt", os.MFD_CLOEXEC)
+        os.set_blocking(self._descriptor, False)
+
     def attach(self, address: int) -> None:
         """Watch over the flag at `address` of this process, in a page of writable memory.
-
-        Again after each fork, for the page and the wake-up descriptor must be this process' own;
-        handlers are inherited.
 
         Raises:
             OSError: if the page cannot be replaced.
         """
         start = address - address % PAGE_BYTES
         self._offset = address - start
-        descriptor = os.memfd_create("dspex-interrupt", os.MFD_CLOEXEC)
-        os.write(descriptor, ctypes.string_at(start, PAGE_BYTES))
-        os.set_blocking(descriptor, False)
+        descriptor = self._descriptor
+        os.pwrite(descriptor, ctypes.string_at(start, PAGE_BYTES), 0)
         mapped = _libc.mmap(start, PAGE_BYTES, _PROT_READ_WRITE, _MAP_SHARED_FIXED, descriptor, 0)
         if mapped != start:
             number = ctypes.get_errno()
             raise OSError(number, f"mmap over the interrupt page: {os.strerror(number)}")
-        previous, self._descriptor = self._descriptor, descriptor
         self._address = address
         self.clear()
         signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
-        if previous >= 0:
-            os.close(previous)
+
+    @property
+    def descriptor(self) -> int:
+        """The memory file, which must stay open."""
+        return self._descriptor
 
     def clear(self) -> None:
         """Forget what arrived; the next signal writes to the flag's first byte again."""

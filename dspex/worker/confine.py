@@ -2,7 +2,7 @@
 
 Here is only the order, which matters: what needs a right comes before that right is given up, and seccomp is last.
 Each wall is one file in `dspex.worker.jail`. Nothing is judged here either: the report says what stands, and
-whoever starts the zygote refuses what is too little (`dspex.worker.jail.advice.missing`).
+whoever starts the zygote refuses what is too little (`dspex.isolation.advice.missing`).
 """
 
 import time
@@ -19,7 +19,7 @@ from dspex.worker.jail import (
     rlimits,
     surroundings,
 )
-from dspex.worker.jail.layers import JAIL, Layer, Report
+from dspex.isolation.layers import JAIL, Layer, Report
 from dspex.worker.jail.seccomp import Filter
 from dspex.worker.jail.syscalls import machine
 from dspex.worker.jail.worker_step import WorkerStep
@@ -46,6 +46,8 @@ class JailSpec(NamedTuple):
     worker_may_send_fds: bool = False
     worker_may_make_memory_files: bool = False
     """For workers that boot a fresh guest after they were confined: sessions and `requests_per_worker`."""
+    before_filter: Callable[[], object] | None = None
+    """Run in the zygote proper, when all but seccomp stands."""
     without: tuple[Layer, ...] = ()
     """Walls left down on purpose, to show that the others hold; the report says so."""
 
@@ -85,6 +87,10 @@ def confine(spec: JailSpec) -> ArmedLayers:
         surroundings.enter_own_session()
     arming.attempt(Layer.PARENT_DEATH_SIGNAL, lambda: keeper.die_with_keeper(alive_fd))
     step = _prepared_worker_step(arming, spec, data_bytes_at_start)
+    if spec.before_filter is not None:
+        spec.before_filter()
+    if Layer.RLIMITS in arming.armed:
+        rlimits.forbid_locked_memory()
     arming.attempt(Layer.SECCOMP, _arm_filter)
     if step is not None and Layer.SECCOMP not in arming.armed:
         # Its filter is no use without the zygote's, which it only adds to.

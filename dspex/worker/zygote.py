@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from dspex.isolation.layers import Layer
 from dspex.languages import table
 from dspex.protocol.framing import FrameDecoder
 from dspex.protocol.messages import (
@@ -35,6 +36,9 @@ from dspex.protocol.messages import (
     decode_fork,
     encode,
 )
+from dspex.worker import hot_pages
+from dspex.worker.confine import ArmedLayers, JailSpec, confine, confine_worker
+from dspex.worker.jail.surroundings import open_descriptors
 from dspex.worker.serve import serve
 
 if TYPE_CHECKING:
@@ -43,13 +47,16 @@ if TYPE_CHECKING:
 EXIT_INTERNAL = 70
 """Exit code of a worker in which dspex itself failed (EX_SOFTWARE)."""
 
+STDERR = 2
 _REHEARSALS = 12
+_WARMINGS = 3
 _REHEARSED = b"""
 import json
 rows = [{"n": i, "s": str(i)} for i in range(20)]
 print(json.dumps(rows)[:20])
 sum(row["n"] for row in rows)
 """
+_BUDGET = Budget(5.0, 5.0, 1 << 28, 1 << 16, 1 << 16, 50, 1 << 16, 100, 64)
 
 
 class Zygote:
@@ -60,25 +67,53 @@ class Zygote:
         self._control = control
         self._language = language
         self._workers: dict[int, int] = {}
+        self._armed: ArmedLayers
+        self._kept: tuple[int, ...] = ()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def rehearse(self) -> None:
         """Run a few programs here, so that CPython's caches are warm before anything is shared."""
         language = self._language
-        budget = Budget(5.0, 5.0, 1 << 28, 1 << 16, 1 << 16, 50, 1 << 16, 100, 64)
         for number in range(_REHEARSALS):
             language.boot()
             language.enter_worker()
             language.warm()
-            language.serve(
-                Run(number, _REHEARSED, "main.py", b"", {}, b"", [], {}, budget, False, True),  # noqa: FBT003
-                len,
-            )
+            language.serve(_rehearsal(number, _REHEARSED), len)
         # What is touched here is copied by each fork as a page table entry, not found by a fault.
         language.boot()
         language.enter_worker()
-        for _ in range(3):
+        for _ in range(_WARMINGS):
             language.warm()
+
+    def arm(self, parent: int, *, stderr: bool) -> ArmedLayers:
+        """Go behind every wall there is; afterwards this is another process, with the same state.
+
+        Args:
+            parent: The supervisor's process.
+            stderr: Whether standard error stays open, for people who work on dspex.
+        """
+        opened = open_descriptors() - {0, 1, STDERR}
+        ours = {self._control.fileno(), self._wake_read, self._wake_write}
+        # What the language opened (the compiled module's file) is needed to boot further guests.
+        self._kept = tuple(opened - ours) + ((STDERR,) if stderr else ())
+        hot = hot_pages.find(self._live_once)
+        self._armed = confine(
+            JailSpec(
+                keep_fds=(*ours, *self._kept),
+                parent_pid=parent,
+                before_filter=lambda: hot_pages.pin(hot),
+            )
+        )
+        return self._armed
+
+    def _live_once(self) -> None:
+        """Do what a worker does from its fork to its end."""
+        ours, theirs = socket.socketpair()
+        ours.sendall(encode(_rehearsal(0, b"1 + 1")))
+        ours.shutdown(socket.SHUT_WR)
+        self._language.enter_worker()
+        self._language.warm()
+        serve(theirs, self._language, 1)
 
     def serve_forever(self) -> None:
         """Fork until the supervisor hangs up."""
@@ -106,7 +141,7 @@ class Zygote:
             try:
                 pid = os.fork()
                 if pid == 0:
-                    self._become_worker(theirs, ours, order)
+                    self._become_worker(theirs, order)
                 self._workers[pid] = order.worker
                 handle = os.pidfd_open(pid)
                 try:
@@ -119,19 +154,19 @@ class Zygote:
         except OSError as error:
             self._send(ForkFailed(order.worker, error.errno or 0))
 
-    def _become_worker(
-        self, connection: socket.socket, other: socket.socket, order: Fork
-    ) -> NoReturn:
+    def _become_worker(self, connection: socket.socket, order: Fork) -> NoReturn:
         status = EXIT_INTERNAL
         try:
-            other.close()
-            self._control.close()
-            os.close(self._wake_read)
-            os.close(self._wake_write)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            self._language.enter_worker()
-            self._language.warm()
-            serve(connection, self._language, order.requests)
+            language = self._language
+            own = language.enter_worker()
+            confine_worker(
+                self._armed,
+                keep_fds=(connection.fileno(), *own, *self._kept),
+                cpu_s=order.cpu_s or None,
+                data_bytes=order.data_bytes,
+            )
+            language.warm()
+            serve(connection, language, order.requests)
             status = 0
         except BrokenPipeError:
             status = 0  # the supervisor hung up; nobody wants the rest
@@ -145,9 +180,9 @@ class Zygote:
             pid, state = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            worker = self._workers.pop(pid)
+            worker = self._workers.pop(pid, None)
             status = os.waitstatus_to_exitcode(state)
-            if status:
+            if status and worker is not None:
                 self._send(Exited(worker, status))
 
     def _send(self, message: Started | Forked | ForkFailed | Exited, *descriptors: int) -> None:
@@ -159,23 +194,37 @@ class Zygote:
             self._control.sendall(frame)
 
 
+def _rehearsal(number: int, source: bytes) -> Run:
+    return Run(
+        run=number, source=source, filename="main.py", variables=b"", files={}, stdin=b"",
+        args=[], env={}, budget=_BUDGET, stream=False, single=True,
+    )
+
+
 def _nothing(_number: int, _frame: object) -> None:
     """Handle a signal by being interrupted."""
 
 
 def main(arguments: str) -> None:
-    """Run a zygote; `arguments` is JSON with `control` (descriptor), `language` and `runtime`."""
+    """Run a zygote.
+
+    Args:
+        arguments: JSON with `control` (a descriptor), `parent` (the supervisor's process),
+            `language`, `runtime` (a folder) and `stderr` (whether to keep it).
+    """
     wanted = json.loads(arguments)
     control = socket.socket(fileno=wanted["control"])
     try:
         language = table.load(wanted["language"], Path(wanted["runtime"]))
         zygote = Zygote(control, language)
         zygote.rehearse()
-    except Exception as error:  # noqa: BLE001 - told to the supervisor, which raises it
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        report = zygote.arm(wanted["parent"], stderr=wanted["stderr"]).report
+    except Exception as error:
         control.sendall(encode(CannotStart(f"{type(error).__name__}: {error}")))
         raise SystemExit(EXIT_INTERNAL) from error
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    control.sendall(encode(Started(VERSION, ["wasm", "process"])))
+    layers = [Layer.WASM.value, Layer.PROCESS.value, *report.armed]
+    control.sendall(encode(Started(VERSION, layers, report.absent, report.cost_us)))
     zygote.serve_forever()

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple, Self
 
-from dspex.worker.jail.layers import Layer
+from dspex.isolation.layers import Layer
 from dspex.worker.jail.syscalls import LIBC, failure, syscall
 from tests.ablation.attacks import ATTACKS, KEY_NAME, SECRET, SENT, Scene
 

@@ -16,7 +16,7 @@ sys.path.insert(0, sys.argv[1])
 
 from dspex.worker.confine import ArmedLayers, JailSpec, confine, confine_worker
 from dspex.worker.jail.capabilities import set_dumpable
-from dspex.worker.jail.layers import Layer
+from dspex.isolation.layers import Layer
 from tests.ablation.attacks import ATTACKS, SECRET, Scene
 
 _ATTACK_S_MAX = 5

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dspex.worker.jail.layers import JAIL, Layer
+from dspex.isolation.layers import JAIL, Layer
 from tests.ablation.ablation import HOST, KNOWN, Jail
 from tests.ablation.arena import Arena
 

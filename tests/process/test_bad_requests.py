@@ -7,7 +7,7 @@ because a program that writes requests may have made them.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -15,15 +15,7 @@ import dspex
 from dspex.limits import MIB, Limits
 from dspex.policy import Policy
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture(autouse=True)
-def _the_next_request_works(engine: dspex.Engine) -> Iterator[None]:
-    yield
-    after = engine.run("open('a.txt').read()", files={"a.txt": b"fine"})
-    assert (after.status, after.value) == ("ok", "fine")
+pytestmark = pytest.mark.usefixtures("the_next_request_works")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +85,7 @@ def test_file_names_that_only_look_odd_are_fine(engine: dspex.Engine) -> None:
 
     outcome = engine.run(
         "from pathlib import Path\nsorted(str(p) for p in Path().rglob('*') if p.is_file())",
-        files={name: b"x" for name in names},
+        files=dict.fromkeys(names, b"x"),
     )
 
     assert (outcome.status, outcome.value) == ("ok", sorted(names))
@@ -143,7 +135,9 @@ def test_a_timeout_that_is_no_length_of_time_is_refused(
         engine.run("1", timeout_s=timeout_s)
 
 
-@pytest.mark.parametrize("name", ["", "1x", "a b", "a-b", "class", "None", "a\0", "__builtins__"], ids=ascii)
+@pytest.mark.parametrize(
+    "name", ["", "1x", "a b", "a-b", "class", "None", "a\0", "__builtins__"], ids=ascii
+)
 def test_a_variable_that_no_program_could_name_is_refused(engine: dspex.Engine, name: str) -> None:
     with pytest.raises(dspex.RequestError, match="variables: "):
         engine.run("1", variables={name: 1})
@@ -191,7 +185,7 @@ def test_an_unknown_policy_is_refused(engine: dspex.Engine, policy: str) -> None
 
 
 def test_an_unknown_image_is_refused(engine: dspex.Engine) -> None:
-    with pytest.raises(dspex.RequestError, match="image: .*no_such_image"):
+    with pytest.raises(dspex.RequestError, match=r"image: .*no_such_image"):
         engine.run("1", image="no_such_image")
 
 
@@ -251,7 +245,7 @@ def test_a_timeout_longer_than_the_policy_allows_is_cut_to_it(engine: dspex.Engi
     assert (outcome.error.limit, outcome.error.allowed) == ("wall_s", 0.3)
 
 
-def test_a_listener_that_raises_does_not_disturb_the_run(engine: dspex.Engine) -> None:
+def test_what_a_listener_raises_is_raised_at_its_caller(engine: dspex.Engine) -> None:
     heard: list[str] = []
 
     def listen(_stream: str, text: str) -> None:
@@ -259,10 +253,10 @@ def test_a_listener_that_raises_does_not_disturb_the_run(engine: dspex.Engine) -
         message = "the caller's own mistake"
         raise RuntimeError(message)
 
-    outcome = engine.run("print('a', flush=True)\nprint('b', flush=True)\n7", on_output=listen)
+    with pytest.raises(RuntimeError, match="the caller's own mistake"):
+        engine.run("print('a', flush=True)\nwhile True: pass", on_output=listen, timeout_s=5)
 
-    assert (outcome.status, outcome.value, outcome.stdout) == ("ok", 7, "a\nb\n")
-    assert heard != []
+    assert heard == ["a\n"]
 
 
 def test_odd_but_right_input_arrives_to_the_letter(engine: dspex.Engine) -> None:

@@ -23,7 +23,7 @@ def maker() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def job(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
     output = tmp_path_factory.mktemp("orders")
-    done = subprocess.run(  # noqa: S603  our own example
+    done = subprocess.run(
         [sys.executable, str(EXAMPLES / "orders_report.py"), "--output", str(output)],
         capture_output=True,
         encoding="utf-8",
@@ -89,7 +89,7 @@ def test_a_file_that_is_no_order_list_ends_the_job_with_the_guests_own_error(
     wrong = tmp_path / "wrong.csv"
     wrong.write_text("a,b\n1,2\n", encoding="utf-8")
 
-    done = subprocess.run(  # noqa: S603  our own example
+    done = subprocess.run(
         [sys.executable, str(EXAMPLES / "orders_report.py"), str(wrong)],
         capture_output=True,
         encoding="utf-8",

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent.parent / "programs"
 PROGRAMS = sorted(FOLDER.glob("*/*.py"))
 PROGRAMS_MIN = 110
+NOT_IN_THE_SANDBOX = {
+    *("ctypes", "curses", "dbm", "readline", "tkinter", "turtle", "turtledemo", "idlelib"),
+    *("ensurepip", "venv", "lib2to3", "pydoc_data"),
+    *("grp", "pwd", "resource", "syslog", "msvcrt", "nt", "winreg", "winsound"),
+}
+"""What needs a screen, a user, another system, or native code that this build does not have."""
 
 
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -47,6 +53,27 @@ def test_an_ordinary_program_does_what_it_promises(engine: dspex.Engine, path: P
         assert outcome.files[name] == text.encode(), name
     assert not outcome.truncated
     assert outcome.notes == ()
+
+
+def test_every_module_of_the_standard_library_that_the_sandbox_can_have_is_there(
+    engine: dspex.Engine,
+) -> None:
+    outcome = engine.run(
+        "import contextlib, importlib, io, sys\n"
+        "missing = {}\n"
+        "with contextlib.redirect_stdout(io.StringIO()):\n"
+        "    for name in sorted(sys.stdlib_module_names - {'antigravity', 'this'}):\n"
+        "        try:\n"
+        "            importlib.import_module(name)\n"
+        "        except Exception as error:\n"
+        "            missing[name] = type(error).__name__\n"
+        "missing"
+    )
+
+    assert outcome.status == "ok", outcome.error
+    public = {name for name in outcome.value if not name.startswith("_")}
+    assert public <= NOT_IN_THE_SANDBOX
+    assert set(outcome.value.values()) <= {"ModuleNotFoundError", "ImportError"}
 
 
 def test_there_are_enough_programs_and_each_says_what_it_does() -> None:

@@ -71,7 +71,7 @@ def observe(path: Path, expectation: Expectation, python: str) -> Observation:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
         before = _contents(work)
-        done = subprocess.run(  # noqa: S603  our own programs, our own interpreter
+        done = subprocess.run(
             [
                 *(python, "-I", "-X", "utf8", str(DRIVER), str(report), str(path)),
                 *(repr(dict(expectation.variables)), *expectation.args),
@@ -150,7 +150,7 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="put what happened in the headers")
     parser.add_argument("programs", nargs="*", type=Path)
     options = parser.parse_args()
-    version = subprocess.run(  # noqa: S603  the interpreter that the caller named
+    version = subprocess.run(
         [options.python, "-c", "import sys; print(*sys.version_info[:2])"],
         capture_output=True,
         text=True,

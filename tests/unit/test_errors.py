@@ -18,6 +18,7 @@ from dspex.errors import (
     LanguageUnavailable,
     LimitExceeded,
     LMError,
+    IsolationMissing,
     ModuleUnknown,
     PolicyInvalid,
     ProtocolViolation,
@@ -53,6 +54,7 @@ EXAMPLES = [
         LanguageUnavailable("rust", "no toolchain found", remedy="install rustup"),
         "language 'rust': no toolchain found; to change that: install rustup",
     ),
+    (IsolationMissing("seccomp: refused"), "seccomp: refused"),
     (ModuleUnknown("qa"), "module 'qa' is not registered; registered: none"),
     (
         ValueNotTransferable("value['rows'][3]", "threading.Lock", "cannot cross"),

@@ -19,7 +19,8 @@ class Quotas:
 
     Attributes:
         file_bytes_max: Sum of the content of all regular files the guest made, unlinked but still open
-            ones too, and of the targets of symbolic links. Over it: ENOSPC (a write that fits in part is cut short first, as Linux does).
+            ones too, and of the targets of symbolic links. Over it: ENOSPC (a write that fits in part
+            is cut short first, as Linux does).
         file_count_max: Directory entries the guest made. Over it: EDQUOT.
         open_files_max: File descriptor numbers are below this. Over it: EMFILE.
         directory_depth_max: Directories above any entry. Over it: EDQUOT.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from dspex.worker.jail.layers import Layer
+from dspex.isolation.layers import Layer
 from dspex.worker.jail.syscalls import LIBC, failure, syscall
 
 NAMESPACES: Final[Mapping[Layer, int]] = MappingProxyType(

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from dspex.worker.jail.layers import JAIL, Layer
+from dspex.isolation.layers import JAIL, Layer
 
 _TIMEOUT_S: Final = 30.0
 _ROOT: Final = str(Path(__file__).resolve().parents[3])

@@ -13,12 +13,11 @@ PROCESSES: Final = resource.RLIMIT_NPROC
 _UNLIMITED: Final = (1 << 64) - 1
 _HANDED_DOWN: Final = (
     resource.RLIMIT_CORE,
-    resource.RLIMIT_MEMLOCK,
     resource.RLIMIT_MSGQUEUE,
     resource.RLIMIT_NICE,
     resource.RLIMIT_RTPRIO,
 )
-"""Zero for all: no core dump with a guest's data, no locked memory, no queue, no priority."""
+"""Zero for all: no core dump with a guest's data, no queue, no priority."""
 
 
 def arm_zygote(*, open_files: int, file_bytes: int, processes: int | None) -> None:
@@ -39,6 +38,15 @@ def arm_zygote(*, open_files: int, file_bytes: int, processes: int | None) -> No
     _lower(resource.RLIMIT_FSIZE, file_bytes)
     if processes is not None:
         _lower(resource.RLIMIT_NPROC, processes)
+
+
+def forbid_locked_memory() -> None:
+    """Allow no more memory to be locked; the zygote itself has locked what it wants to by then.
+
+    Raises:
+        OSError: The limit was refused.
+    """
+    _lower(resource.RLIMIT_MEMLOCK, 0)
 
 
 def hard(kind: int) -> int:

@@ -15,8 +15,9 @@ _PRELUDE: Final = """
 import array, ctypes, json, os, resource, select, signal, socket, sys, time
 sys.path.insert(0, sys.argv[1])
 from dspex.worker.confine import JailSpec, confine, confine_worker
-from dspex.worker.jail import bpf, capabilities, layers, seccomp, syscalls
-from dspex.worker.jail.layers import JAIL, Layer
+from dspex.isolation import layers
+from dspex.worker.jail import bpf, capabilities, seccomp, syscalls
+from dspex.isolation.layers import JAIL, Layer
 
 def say(*words):
     os.write(1, (" ".join(map(str, words)) + "\\n").encode())

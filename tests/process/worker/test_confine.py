@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import wasmtime
 
-from dspex.worker.jail.advice import missing
-from dspex.worker.jail.layers import JAIL
+from dspex.isolation.advice import missing
+from dspex.isolation.layers import JAIL
 from dspex.worker.jail.probe import available_layers
 from tests.process.worker.jailed import STARTERS, TIMEOUT_S, run, start
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dspex.worker.jail.layers import JAIL, Layer
+from dspex.isolation.layers import JAIL, Layer
 from dspex.worker.jail.namespaces import NAMESPACES
 from tests.ablation.arena import Ablation, Arena
 from tests.ablation.attacks import ATTACKS

@@ -24,7 +24,7 @@ def test_a_tree_counts_its_root_and_its_leaf() -> None:
         tree = tree_memory(os.getpid())
     finally:
         child.kill()
-        child.wait()
+        child.communicate()
 
     assert tree.processes == before.processes + 1
     assert len(tree.leaf_pss_bytes) == len(before.leaf_pss_bytes) + 1

@@ -2,8 +2,8 @@
 
 import pytest
 
-from dspex.worker.jail.advice import ADVICE, missing
-from dspex.worker.jail.layers import JAIL, Layer
+from dspex.isolation.advice import ADVICE, missing
+from dspex.isolation.layers import JAIL, Layer
 
 ALL = [layer.value for layer in Layer]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from dspex.worker.jail.layers import JAIL, Layer
+from dspex.isolation.layers import JAIL, Layer
 
 
 class Advice(NamedTuple):

@@ -1,7 +1,7 @@
 """The names of the walls around a guest, and the report of which of them stand.
 
 A closed set: a policy may require only these, and `Outcome.isolation` lists only these. What a missing wall
-means and what to change for it is told in `dspex.worker.jail.advice`, which child processes never load.
+means and what to change for it is told in `dspex.isolation.advice`, which child processes never load.
 """
 
 from enum import StrEnum

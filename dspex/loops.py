@@ -1,0 +1,108 @@
+"""What the asynchronous face needs of the caller's event loop, under trio and under asyncio.
+
+Each waits for a future that another thread settles, calls back into the loop, and runs work beside
+it. Nothing here knows what is being waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import sniffio
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+_T = TypeVar("_T")
+
+
+class Loop(Protocol):
+    """The loop that the calling task runs in."""
+
+    def call_soon(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Call a function in the loop, from any thread and in order; not if the loop has ended."""
+
+    async def wait_done(self, future: Future[Any]) -> None:
+        """Wait until a future is settled; when cancelled, leave it as it is."""
+
+    async def in_thread(self, function: Callable[[], _T]) -> _T:
+        """Run a function in a thread and wait for its end, even when cancelled."""
+
+
+def running_loop() -> Loop:
+    """Return the loop of the calling task.
+
+    Raises:
+        RuntimeError: There is none, or it is neither trio's nor asyncio's.
+    """
+    library = sniffio.current_async_library()
+    if library == "trio":
+        return TrioLoop()
+    if library == "asyncio":
+        return AsyncioLoop()
+    msg = f"dspex runs under trio and asyncio, not under {library}"
+    raise RuntimeError(msg)
+
+
+class TrioLoop:
+    """The loop of the calling trio task."""
+
+    __slots__ = ("_token",)
+
+    def __init__(self) -> None:
+        """Remember the loop."""
+        self._token = trio.lowlevel.current_trio_token()
+
+    def call_soon(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Call a function in the loop."""
+        with contextlib.suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(function, *arguments)
+
+    async def wait_done(self, future: Future[Any]) -> None:
+        """Wait until a future is settled."""
+        done = trio.Event()
+        future.add_done_callback(lambda _: self.call_soon(done.set))
+        await done.wait()
+
+    async def in_thread(self, function: Callable[[], _T]) -> _T:
+        """Run a function in a thread."""
+        return await trio.to_thread.run_sync(function, abandon_on_cancel=False)
+
+
+class AsyncioLoop:
+    """The loop of the calling asyncio task."""
+
+    __slots__ = ("_loop",)
+
+    def __init__(self) -> None:
+        """Remember the loop."""
+        self._loop = asyncio.get_running_loop()
+
+    def call_soon(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Call a function in the loop."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    async def wait_done(self, future: Future[Any]) -> None:
+        """Wait until a future is settled."""
+        done = asyncio.Event()
+        future.add_done_callback(lambda _: self.call_soon(done.set))
+        await done.wait()
+
+    async def in_thread(self, function: Callable[[], _T]) -> _T:
+        """Run a function in a thread."""
+        work = asyncio.ensure_future(asyncio.to_thread(function))
+        cancelled: asyncio.CancelledError | None = None
+        while not work.done():
+            try:
+                await asyncio.wait([work])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            work.exception()  # it was looked at, so asyncio need not complain of it
+            raise cancelled
+        return work.result()
