@@ -100,7 +100,7 @@ class Engine:
         )
         self._lock = threading.Lock()
         self._pid = os.getpid()
-        self._supervisor: Supervisor | None = _start_supervisor(settings)
+        self._supervisor: Supervisor | None = self._start(settings)
 
     @property
     def policy(self) -> Policy:
@@ -229,6 +229,17 @@ class Engine:
         """Close."""
         self.close()
 
+    def _start(self, settings: PoolSettings) -> Supervisor:
+        try:
+            return Supervisor("python", self._find_runtime(), settings)
+        except ZygoteFailed as error:
+            raise LanguageUnavailable(
+                "python", f"its processes cannot start: {error}", remedy="see `dspex doctor`"
+            ) from error
+
+    def _find_runtime(self) -> Path:
+        return _find_runtime()
+
     def _tightened(self, policy: str | Path | Policy | None) -> Policy:
         return _tightened(self._policy, policy)
 
@@ -345,6 +356,7 @@ class Session:
         self._language = language
         self._runs = 0
         self._seat = supervisor.order_seat()
+        self._closed = False
 
     @property
     def ready(self) -> Future[None]:
@@ -354,7 +366,7 @@ class Session:
     @property
     def closed(self) -> bool:
         """Whether no further run is possible."""
-        return bool(self._seat.closed_because)
+        return self._closed or bool(self._seat.closed_because)
 
     def submit(
         self,
@@ -392,15 +404,14 @@ class Session:
 
     def close(self) -> None:
         """End the session's process; closing twice is closing once."""
-        if self.ready.cancel():
-            self._seat.closed_because = "it was closed before it was there"
+        self._closed = True
+        self.ready.cancel()
         self._supervisor.close_seat(self._seat)
 
     def __del__(self) -> None:
         """End what nobody closed, and say so as files do."""
-        seat = getattr(self, "_seat", None)
-        if seat is not None and not seat.closed_because and not self._supervisor.ended:
-            self._supervisor.close_seat(seat)
+        if not getattr(self, "_closed", True) and not self.closed and not self._supervisor.ended:
+            self.close()
             warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
 
     def __enter__(self) -> Self:
@@ -497,16 +508,6 @@ def _count(name: str, number: object, *, least: int = 1) -> int:
         msg = f"{name}: {number} given, at least {least} wanted"
         raise RequestError(msg)
     return number
-
-
-def _start_supervisor(settings: PoolSettings) -> Supervisor:
-    runtime = _find_runtime()
-    try:
-        return Supervisor("python", runtime, settings)
-    except ZygoteFailed as error:
-        raise LanguageUnavailable(
-            "python", f"its processes cannot start: {error}", remedy="see `dspex doctor`"
-        ) from error
 
 
 def _find_runtime() -> Path:

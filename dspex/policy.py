@@ -206,6 +206,9 @@ class Policy(BaseModel):
         """
         if isinstance(source, Policy):
             return source
+        if not isinstance(source, str | Path):
+            msg = f"policy: a name, a path or a Policy wanted, {type(source).__name__} given"
+            raise TypeError(msg)
         if isinstance(source, Path) or "/" in source or source.endswith(".toml"):
             return cls.parse(_read(Path(source), str(source)), source=str(source))
         shipped = shipped_policies()

@@ -227,20 +227,13 @@ def _say(outcome: dspex.Outcome, file: str, *, show_value: bool) -> None:
                 click.echo(f"dspex: {note}", err=True)
     elif error.traceback:
         click.echo(error.traceback, err=True, nl=not error.traceback.endswith("\n"))
-    elif error.type == "SystemExit":
-        if not _is_number(error.message):
-            click.echo(error.message, err=True)
     elif error.findings:
         for finding in error.findings:
             click.echo(f"dspex: {file}: {finding}", err=True)
-    else:
+    elif error.type != "SystemExit":  # whose text the program itself has written to its stderr
         reason = {"limit": "a limit was used up", "lost": "the worker was lost"}
         said = reason.get(outcome.status, error.type)
         click.echo(f"dspex: {said}: {error.message}", err=True)
-
-
-def _is_number(text: str) -> bool:
-    return text.lstrip("-").isdecimal()
 
 
 def _variable(text: str) -> tuple[str, Any]:

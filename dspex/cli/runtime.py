@@ -84,6 +84,7 @@ def _copy(portable: Path, into: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix=".python-", dir=into) as scratch:
         copied, replaced = Path(scratch, "new"), Path(scratch, "old")
         shutil.copytree(portable, copied, copy_function=shutil.copyfile)
+        copied.chmod(0o755)  # not this user's alone, as it is in the cache
         if target.exists():
             target.replace(replaced)
         copied.replace(target)

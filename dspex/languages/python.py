@@ -60,6 +60,8 @@ EXPORTS = ("memory", "PyObject_CallNoArgs", "Py_EMSCRIPTEN_SIGNAL_HANDLING")
 ENVIRONMENT = {"HOME": HOME, "LANG": "C.UTF-8", "PATH": "/usr/bin", "TZ": "UTC", "TMPDIR": "/tmp"}  # noqa: S108
 GUEST_SIGINT = 2
 _WARM_BUDGET = 1 << 16
+FLOOD_GRACE_S = 0.25
+"""How long a guest may go on writing after its output was cut, before it is ended."""
 _NAP_S = 0.02
 """How long a signal may have to wait while the guest sleeps."""
 
@@ -144,6 +146,7 @@ class PythonGuest:
         self._run = self._output_bytes = 0
         self._output_left = _WARM_BUDGET
         self._truncated = False
+        self._cut_at_s = 0.0
 
     def boot(self) -> None:
         """Make a fresh guest from the snapshot, with an empty file system."""
@@ -264,15 +267,28 @@ class PythonGuest:
         """Pass output on, exactly up to the limit; beyond it, stop the guest."""
         size = len(data)
         if size > self._output_left:
-            self._truncated = True
             data = data[: self._output_left]
-            if self._flag is not None:
-                self._flag.raise_flag()
+            self._stop_flood()
         if data:
             self._output_left -= len(data)
             self._output_bytes += len(data)
             self._send(encode(Output(self._run, stream, bytes(data))))  # type: ignore[arg-type]
         return size
+
+    def _stop_flood(self) -> None:
+        """Interrupt the guest, and end it if it goes on writing after its time of grace.
+
+        Raises:
+            GuestAborted: It does.
+        """
+        now = time.monotonic()
+        if not self._truncated:
+            self._truncated, self._cut_at_s = True, now
+        elif now - self._cut_at_s > FLOOD_GRACE_S:
+            msg = "it went on writing after its output was cut"
+            raise GuestAborted(msg)
+        if self._flag is not None:
+            self._flag.raise_flag()
 
     def _wait(self, duration_ns: int) -> bool:
         """Sleep for the guest; True if it is to be interrupted instead."""

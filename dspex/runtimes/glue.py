@@ -99,13 +99,15 @@ _HEAD = """(module
 def _trampoline(name: str, *, reports: bool) -> str:
     """Call table entry `func` with 3, 2, 1 or 0 arguments, as its type has it.
 
+    Most C functions of Python take two, so these come first.
+
     With `reports`, the first parameter is the address of an int that says whether one fitted.
     """
     at = 1 if reports else 0
     lines = [f'(func (export "{name}") (param {"i32 " * (4 + at)}) (result i32)']
     if reports:
         lines.append("(i32.store (local.get 0) (i32.const 1))")
-    for count, kind in ((3, "$three"), (2, "$two"), (1, "$one"), (0, "$none")):
+    for count, kind in ((2, "$two"), (3, "$three"), (1, "$one"), (0, "$none")):
         arguments = " ".join(f"(local.get {at + 1 + i})" for i in range(count))
         lines.append(
             f"(if (ref.test (ref {kind}) (table.get (local.get {at}))) (then"

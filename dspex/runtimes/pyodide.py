@@ -56,6 +56,8 @@ _BUILD_FILE_BYTES = 1 << 30
 _BUILD_TIME_NS = 1_767_225_600 * 10**9
 """1 January 2026: what the guest's clock shows while it is built, so that builds agree."""
 _WARM_TURNS = 40
+_C_STACK_BYTES = 1 << 20
+"""How much of Emscripten's stack CPython may use; see `_protect_stack`."""
 _REFERENCE_COUNT, _TYPE = struct.Struct("<I"), struct.Struct("<4xI")
 
 _WARMING = (
@@ -205,6 +207,7 @@ class _Builder:
         self._install_trampoline()
         self._remove_builtin_modules()
         self._call("Py_InitializeEx", 1)
+        self._protect_stack()
 
     def _collect_output(self, _stream: int, data: memoryview) -> int:
         self._output += data
@@ -226,6 +229,20 @@ class _Builder:
         offset = self._read_u32(self._machine.global_i32("_PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET"))
         field = self._machine.global_i32("_PyRuntime") + offset
         _REFERENCE_COUNT.pack_into(self._memory.view, field, self._slot)
+
+    def _protect_stack(self) -> None:
+        """Let CPython raise RecursionError before the wasm stack ends.
+
+        C code has two stacks here: Emscripten's, in linear memory, which CPython watches, and
+        wasmtime's, which it cannot see and which would end first. So it is told of less than it has.
+        """
+        top = self._call("emscripten_stack_get_base")
+        self._call(
+            "PyUnstable_ThreadState_SetStackProtection",
+            self._call("PyThreadState_Get"),
+            top - _C_STACK_BYTES,
+            _C_STACK_BYTES,
+        )
 
     def _remove_builtin_modules(self) -> None:
         """Take the modules that reach for JavaScript out of CPython's table of built-in modules."""
@@ -265,6 +282,7 @@ class _Builder:
             "TARGET": "/tmp/stdlib.zip",  # noqa: S108 - a path in the guest
             "ORIGIN": f"/{STDLIB}",
             "LEAVE_OUT": self._recipe["stdlib"]["leave_out"],
+            "EDITS": self._recipe["stdlib"]["edits"],
             "EXTRA": extra,
         }
         lines = [f"{name} = {value!r}" for name, value in settings.items()]
@@ -294,7 +312,9 @@ class _Builder:
         if turn != turn_again:
             msg = "two builds of the guest differ in their entry point"
             raise BuildFailed(msg)
-        self._run("import gc; gc.collect(); gc.freeze(); gc.enable(); del gc")
+        # Not frozen for the collector: what is immortal is out of its sight already, and a frozen
+        # heap makes it believe that it is always behind.
+        self._run("import gc; gc.collect(); del gc")
         keep = {*EXPORTS, *self._recipe["start"].get("exports", ())}
         entry: dict[str, object] = {
             "turn": turn,
@@ -376,7 +396,7 @@ def load(name):
     exec(spec.loader.get_code(spec.name), module.__dict__)
     return module
 
-load("python_loop").install()
+load("python_time").install()
 values, driver = load("python_values"), load("python_driver")
 inventory = load("python_inventory")
 os.environ.clear()

@@ -20,10 +20,10 @@ from dspex.errors import (
 )
 from dspex.limits import Usage
 from dspex.outcome import GuestErrorReport, Outcome
-from dspex.protocol.messages import GuestReport, MessageError, decode_report
+from dspex.protocol.messages import BudgetUsedUp, GuestReport, MessageError, decode_report
 
 if TYPE_CHECKING:
-    from dspex.protocol.messages import BudgetUsedUp, Ended, InstanceGone
+    from dspex.protocol.messages import Ended, InstanceGone
     from dspex.supervisor.job import Facts, Job
 
 _FAILED_OF = {
@@ -95,6 +95,10 @@ def _reported(  # noqa: PLR0911 - one case after the other
         turned_down = ended.turned_down
         if turned_down is not None and report.type in _FAILED_OF.get(turned_down.limit, ()):
             return _limit(turned_down, usable=bool(fields["session_usable"]), fields=fields)
+        if report.type == "MemoryError" and not report.message:
+            # The interpreter's own: one request was larger than it even tries to satisfy.
+            asked = BudgetUsedUp("memory_bytes", job.budget.memory_bytes, ended.peak_memory_bytes)
+            return _limit(asked, usable=bool(fields["session_usable"]), fields=fields)
         raised = GuestRaised(report.type, report.message, traceback=report.traceback)
         return Outcome.of_error(raised, **fields)
     budget = job.budget

@@ -28,7 +28,7 @@ from dspex.errors import (
 from dspex.isolation.advice import missing
 from dspex.supervisor.restart import RESTARTS_MAX, WITHIN_S, RestartBudget
 from dspex.supervisor.worker import KILLED
-from dspex.supervisor.zygote import Zygote, ZygoteFailed
+from dspex.supervisor.zygote import PROGRAM, Zygote, ZygoteFailed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -70,6 +70,8 @@ class PoolSettings:
     """Writable memory that a worker may add to its zygote's, as the kernel counts it."""
     require_layers: frozenset[str] = frozenset()
     """Isolation layers without which no zygote is kept."""
+    program: str = PROGRAM
+    """What a zygote runs."""
 
 
 class Pool:
@@ -89,6 +91,7 @@ class Pool:
         self._session_line: deque[SessionOrder] = deque()
         self._forking: set[int] = set()
         self._live: dict[int, Worker] = {}
+        self._dismissed: set[int] = set()
         self._leaving: deque[tuple[float, int]] = deque()
         self._dead_because: str | None = None
         self._fork_failures = 0
@@ -135,7 +138,7 @@ class Pool:
             order.refuse(self._busy())
         else:
             if self._idle and self._room() <= 0:
-                self._idle.pop().kill()
+                self._dismiss(self._idle.pop())
             self._session_line.append(order)
             self._refill()
 
@@ -160,6 +163,7 @@ class Pool:
     def worker_gone(self, worker: Worker) -> None:
         """Forget a worker and make another if one is needed."""
         self._live.pop(worker.number, None)
+        self._dismissed.discard(worker.number)
         if self.closing and not self._live:
             self._emptied.set()
         if worker.requests_left and worker in self._idle:
@@ -195,10 +199,16 @@ class Pool:
     def _taken(self) -> int:
         """Return how many workers serve somebody, or are promised to a session."""
         promised = len(self._session_orders) + len(self._session_line)
-        return len(self._live) - len(self._idle) + promised
+        return len(self._live) - len(self._dismissed) - len(self._idle) + promised
 
     def _room(self) -> int:
-        return self.settings.workers_max - len(self._live) - len(self._forking)
+        staying = len(self._live) - len(self._dismissed)
+        return self.settings.workers_max - staying - len(self._forking)
+
+    def _dismiss(self, worker: Worker) -> None:
+        """Kill a worker that nobody uses; its place is free at once."""
+        self._dismissed.add(worker.number)
+        worker.kill()
 
     def _busy(self) -> EngineBusy:
         return EngineBusy(waiting=len(self._waiting), waiting_max=self.settings.waiting_max)
@@ -249,7 +259,7 @@ class Pool:
         else:
             worker.owner = self
             if self.closing or (not self._waiting and self._room() < 0):
-                worker.kill()
+                self._dismiss(worker)
             else:
                 self.worker_idle(worker)
         if self._waiting or self._session_line:
@@ -320,7 +330,7 @@ class Pool:
             ZygoteFailed: It cannot start.
             IsolationMissing: It lacks a layer; the message says what to change.
         """
-        zygote = await Zygote.start(self._language, self._runtime)
+        zygote = await Zygote.start(self._language, self._runtime, self.settings.program)
         reason = missing(self.settings.require_layers, zygote.isolation, zygote.absent)
         if reason is not None:
             zygote.kill()

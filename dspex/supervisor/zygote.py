@@ -44,9 +44,10 @@ FORK_TIMEOUT_S = 10.0
 """A zygote that has not forked for so long, though it was asked to, is taken for dead."""
 STOP_TIMEOUT_S = 2.0
 _DESCRIPTORS_PER_MESSAGE = 2
+PROGRAM = "dspex.worker.zygote"
 _BOOT = (
-    "import sys; sys.path[:0] = sys.argv[2:]; from dspex.worker.zygote import main; "
-    "main(sys.argv[1])"
+    "import importlib, sys; sys.path[:0] = sys.argv[3:]; "
+    "importlib.import_module(sys.argv[1]).main(sys.argv[2])"
 )
 STDERR_ENVIRONMENT_NAME = "DSPEX_WORKER_STDERR"
 """If set, workers keep the standard error of this process: for people who work on dspex."""
@@ -73,8 +74,13 @@ class Zygote:
         self.pid = process.pid
 
     @classmethod
-    async def start(cls, language: str, runtime: Path) -> Zygote:
+    async def start(cls, language: str, runtime: Path, program: str = PROGRAM) -> Zygote:
         """Start a zygote with a clean environment and wait until it can fork.
+
+        Args:
+            language: What its workers run.
+            runtime: The folder with that language's runtime.
+            program: The module that it runs; another one only in tests.
 
         Raises:
             ZygoteFailed: if it cannot; it is gone then.
@@ -91,7 +97,10 @@ class Zygote:
                 "runtime": str(runtime), "stderr": stderr,
             }
             process = subprocess.Popen(  # noqa: ASYNC220 - fixed command; exec is quick
-                [sys.executable, "-I", "-S", "-c", _BOOT, json.dumps(settings), *_import_paths()],
+                [
+                    sys.executable, "-I", "-S", "-c", _BOOT, program, json.dumps(settings),
+                    *_import_paths(),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=None if stderr else subprocess.DEVNULL,

@@ -9,10 +9,14 @@ import wasmtime
 
 from dspex.wasm import ffi
 
-WASM_STACK_BYTES = 4 << 20
-"""Native stack for guest frames; the main thread of a worker has 8 MiB by default."""
+WASM_STACK_BYTES = 32 << 20
+"""Native stack for guest frames. A C function of the guest may use a hundred bytes here for each ten
+that it uses of Emscripten's own stack, which is the only one that CPython watches."""
 
-CONFIGURATION = "exceptions,gc,stack=4M,opt=speed"
+NATIVE_STACK_BYTES = WASM_STACK_BYTES + (16 << 20)
+"""What a thread needs that runs such guests: the host's own frames lie beneath theirs."""
+
+CONFIGURATION = "exceptions,gc,stack=32M,opt=speed"
 """Part of the key of everything compiled; changes with `new_engine`."""
 
 

@@ -12,6 +12,7 @@ import array
 import gc
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -36,6 +37,7 @@ from dspex.protocol.messages import (
     decode_fork,
     encode,
 )
+from dspex.wasm.engine import NATIVE_STACK_BYTES
 from dspex.worker import hot_pages
 from dspex.worker.confine import ArmedLayers, JailSpec, confine, confine_worker
 from dspex.worker.jail.surroundings import open_descriptors
@@ -201,6 +203,16 @@ def _rehearsal(number: int, source: bytes) -> Run:
     )
 
 
+def _allow_deep_stacks() -> None:
+    """Let this thread's stack grow as far as a guest may recurse, or as far as the machine allows.
+
+    Where that is less, a guest that recurses too deep loses its worker instead of its instance.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    wanted = NATIVE_STACK_BYTES if hard == resource.RLIM_INFINITY else min(NATIVE_STACK_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_STACK, (wanted, hard))
+
+
 def _nothing(_number: int, _frame: object) -> None:
     """Handle a signal by being interrupted."""
 
@@ -213,6 +225,7 @@ def main(arguments: str) -> None:
             `language`, `runtime` (a folder) and `stderr` (whether to keep it).
     """
     wanted = json.loads(arguments)
+    _allow_deep_stacks()
     control = socket.socket(fileno=wanted["control"])
     try:
         language = table.load(wanted["language"], Path(wanted["runtime"]))

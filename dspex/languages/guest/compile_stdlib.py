@@ -2,7 +2,7 @@
 
 The guest's own compiler makes byte code that fits the guest. Each source stays beside its byte
 code, so that `inspect` and tracebacks can show it; the byte code is marked as never to be checked
-against it. Expects `SOURCE`, `TARGET` and `LEAVE_OUT` (top-level names) to be defined.
+against it. Expects `SOURCE`, `TARGET`, `ORIGIN`, `LEAVE_OUT` (top-level names), `EDITS` and `EXTRA` to be defined.
 """
 
 
@@ -27,6 +27,10 @@ for name in sorted(source.namelist()):
     if name.endswith("/") or top in LEAVE_OUT or name.endswith(".pyc"):
         continue
     data = source.read(name)
+    for edit in EDITS:
+        if edit["file"] == name:
+            assert edit["old"].encode() in data, edit
+            data = data.replace(edit["old"].encode(), edit["new"].encode())
     if name.endswith(".py"):
         code = compile(data, f"{ORIGIN}/{name}", "exec", dont_inherit=True, optimize=0)
         digest = importlib.util.source_hash(data)

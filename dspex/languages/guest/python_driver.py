@@ -19,6 +19,7 @@ import os
 import posix
 import random
 import sys
+import time
 import traceback
 
 REQUEST_FD = 1 << 20
@@ -30,7 +31,7 @@ MESSAGE_CHARS_MAX = 64 * 1024
 
 CHUNK_BYTES = 1 << 16
 
-_encode_value = _decode_values = None  # set by `install`: the codec is frozen in beside this file
+_encode_value = _decode_values = _to_json = None  # set by `install`: the codec is frozen in beside this file
 _ValueOverLimit = None
 _main = sys.modules["__main__"].__dict__
 _clean_main = {}
@@ -43,7 +44,8 @@ _session_loop = None
 def install(values):
     """Remember the state of a started interpreter, to which every single run returns."""
     global _encode_value, _decode_values, _ValueOverLimit, _clean_main, _base_exit_functions
-    _encode_value, _decode_values = values.encode, values.decode
+    global _to_json
+    _encode_value, _decode_values, _to_json = values.encode, values.decode, values.to_json
     _ValueOverLimit = values.ValueOverLimit
     _main.clear()
     _main.update(
@@ -66,12 +68,9 @@ def turn():
         gc.collect()
         return
     report, value = _run(head, *parts)
-    report["value_bytes"] = len(value)
-    try:
-        text = json.dumps(report)
-    except BaseException:  # the program broke the encoder's module: say at least how it ended
-        text = '{"status": "%s", "value_bytes": %d, "notes": []}' % (report["status"], len(value))
-    posix.write(REPLY_FD, text.encode() + b"\n" + value)
+    # Surrogates have no place in the report's UTF-8; they are shown as what they are.
+    text = _to_json(report).encode("utf-8", "backslashreplace")
+    posix.write(REPLY_FD, text + b"\n" + value)
 
 
 def _receive():
@@ -91,7 +90,7 @@ def _run(head, source, variables):
     single, filename = head["single"], head["filename"]
     _prepare(head)
     try:
-        source = source.decode()
+        source = source.decode("utf-8-sig")
         lines = source.splitlines(True)
         linecache.cache[filename] = (len(source), None, lines, filename)
         tree = compile(source, filename, "exec", _FLAGS | ast.PyCF_ONLY_AST)
@@ -125,7 +124,7 @@ def _run(head, source, variables):
         late = _leave()
         if late is not None and report["status"] == "ok":
             report, data = late, b""
-    for stream in (sys.stdout, sys.stderr, _stdout, _stderr):
+    for stream in (getattr(sys, "stdout", None), getattr(sys, "stderr", None), _stdout, _stderr):
         try:
             stream.flush()
         except BaseException:  # a program's own stream object may do anything; it lost its text
@@ -138,6 +137,8 @@ def _prepare(head):
     sys.argv = [head["filename"], *head["args"]]
     if head["env"]:
         os.environ.update(head["env"])
+        if "TZ" in head["env"]:
+            time.tzset()
     if head["stream"]:
         _stdout.reconfigure(line_buffering=True)
 
@@ -187,39 +188,46 @@ def _refusal(error):
 
 def _failure(error):
     """Describe an exception that left the program, with only the program's frames."""
-    if isinstance(error, _ValueOverLimit):
+    # Asked of the type: a program's exception may lie about its class, or raise when it is asked.
+    if issubclass(type(error), _ValueOverLimit):
         return {
             "status": "limit", "limit": error.limit, "allowed": error.allowed,
             "spent": error.spent,
         }
-    if isinstance(error, SystemExit):
-        code = error.code
+    if issubclass(type(error), SystemExit):
+        code = SystemExit.__dict__["code"].__get__(error)
         if code is None or (type(code) in (int, bool) and code == 0):
             return {"status": "ok", "notes": []}
-        message = str(code)
+        message = _text(code)
         if type(code) is not int:
-            sys.stderr.write(message + "\n")
+            _stderr.write(message + "\n")
         return {"status": "raised", "type": "SystemExit", "message": _cut(message),
                 "traceback": ""}
     try:
-        frames = error.__traceback__
+        frames = BaseException.__dict__["__traceback__"].__get__(error)
         while frames is not None and frames.tb_frame.f_globals is globals():
             frames = frames.tb_next
         described = traceback.TracebackException(type(error), error, frames, compact=True)
         shown = "".join(described.format())
     except BaseException:  # the exception's own class is broken; its name must do
         shown = ""
-    try:
-        message = str(error)
-    except BaseException:
-        message = "<exception str() failed>"
-    return {"status": "raised", "type": _name(error), "message": _cut(message),
+    return {"status": "raised", "type": _name(error), "message": _cut(_text(error)),
             "traceback": _cut(shown)}
+
+
+def _text(thing):
+    try:
+        return str(thing)
+    except BaseException:
+        return "<exception str() failed>"
 
 
 def _name(error):
     kind = type(error)
-    name, module = kind.__qualname__, kind.__module__
+    try:
+        name, module = kind.__qualname__, kind.__module__
+    except BaseException:  # a metaclass may do anything
+        return "Exception"
     if type(name) is not str:
         return "Exception"
     return name if module in ("builtins", "__main__") or type(module) is not str \

@@ -1,4 +1,4 @@
-"""An asyncio event loop for a guest that has neither sockets nor threads.
+"""Time for a guest that has neither sockets nor threads: an event loop, and `time.tzset`.
 
 The loops of the standard library wake themselves through a socket pair and wait in a selector. In
 the sandbox nothing can arrive from outside while the program waits, so waiting is only sleeping,
@@ -6,15 +6,19 @@ and everything else is `asyncio.BaseEventLoop`. Runs inside the sandbox (CPython
 """
 
 import asyncio
+import calendar
 import time
 from asyncio import base_events, events
 
-SLEEP_S_MAX = 3600.0
-"""Longest single wait; the loop asks again, and the host's deadline comes first."""
+NAP_S = 0.05
+"""Longest sleep in one piece: an interrupt only makes a callback ready, which must be looked for."""
 
 
 class _Clock:
     """The part of a selector that `BaseEventLoop` uses: wait, then report no event."""
+
+    def __init__(self, ready):
+        self._ready = ready
 
     def select(self, timeout):
         if timeout is None:
@@ -23,8 +27,9 @@ class _Clock:
                 "the event loop waits for something that can never happen in the sandbox: "
                 "no task is ready and no timer is set"
             )
-        if timeout > 0:
-            time.sleep(min(timeout, SLEEP_S_MAX))
+        deadline = time.monotonic() + timeout
+        while not self._ready and (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(left, NAP_S))
         return []
 
 
@@ -33,7 +38,7 @@ class GuestEventLoop(base_events.BaseEventLoop):
 
     def __init__(self):
         super().__init__()
-        self._selector = _Clock()
+        self._selector = _Clock(self._ready)
 
     def _process_events(self, event_list):
         pass
@@ -54,8 +59,20 @@ class GuestEventLoop(base_events.BaseEventLoop):
         """Do nothing: there is no executor."""
 
 
+def tzset():
+    """Do what `time.tzset` does, which this build of CPython lacks: follow the variable TZ."""
+    year = time.gmtime().tm_year
+    january, july = (time.localtime(calendar.timegm((year, m, 1, 12, 0, 0))) for m in (1, 7))
+    standard, summer = (july, january) if january.tm_isdst else (january, july)
+    time.tzname = (standard.tm_zone, summer.tm_zone)
+    time.timezone, time.altzone = -standard.tm_gmtoff, -summer.tm_gmtoff
+    time.daylight = int(bool(summer.tm_isdst))
+
+
 def install():
     """Make this the loop that `asyncio.run` and `asyncio.new_event_loop` create."""
+    tzset.__module__ = "time"
+    time.tzset = tzset
     asyncio.EventLoop = GuestEventLoop
     policy = events._get_event_loop_policy()
     type(policy)._loop_factory = GuestEventLoop
