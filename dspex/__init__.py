@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dspex.errors import GuestRaised as GuestRaised
     from dspex.errors import GuestRefused as GuestRefused
     from dspex.errors import InternalError as InternalError
+    from dspex.errors import IsolationMissing as IsolationMissing
     from dspex.errors import LanguageUnavailable as LanguageUnavailable
     from dspex.errors import LimitExceeded as LimitExceeded
     from dspex.errors import PolicyInvalid as PolicyInvalid
@@ -49,8 +50,8 @@ _HOMES = {
     "dspex.engine": ("Engine", "RunningJob", "Session", "run"),
     "dspex.errors": (
         "CapabilityDenied", "DspexError", "EngineBusy", "Finding", "GuestError", "GuestRaised",
-        "GuestRefused", "InternalError", "LanguageUnavailable", "LimitExceeded", "PolicyInvalid",
-        "ProtocolViolation", "RequestError", "RestartsExhausted", "SessionClosed",
+        "GuestRefused", "InternalError", "IsolationMissing", "LanguageUnavailable", "LimitExceeded",
+        "PolicyInvalid", "ProtocolViolation", "RequestError", "RestartsExhausted", "SessionClosed",
         "ValueNotTransferable", "WorkerCrashed", "WorkerLost", "WorkerSilent",
     ),
     "dspex.limits": ("Limits", "Usage"),

@@ -90,8 +90,10 @@ class Engine:
         self._policy = Policy.load(policy)
         cores, limits = os.cpu_count() or 1, self._policy.limits
         settings = PoolSettings(
-            workers_max=_count("workers_max", workers_max or max(64, 16 * cores)),
-            idle_max=_count("idle_max", 4 * cores if idle_max is None else idle_max),
+            workers_max=_count(
+                "workers_max", max(64, 16 * cores) if workers_max is None else workers_max
+            ),
+            idle_max=_count("idle_max", 4 * cores if idle_max is None else idle_max, least=0),
             requests_per_worker=_count("requests_per_worker", requests_per_worker),
             waiting_max=_count("waiting_max", waiting_max, least=0),
             cpu_s=math.ceil(limits.cpu_s + limits.grace_s) + CPU_SLACK_S,

@@ -277,6 +277,7 @@ class _Builder:
             f"{_GUEST_PACKAGE}/{path.name}": path.read_bytes()
             for path in sorted(guest.glob("python_*.py"))
         }
+        extra["dbm/__init__.py"] = (guest / "dbm_package.py").read_bytes()
         settings = {
             "SOURCE": f"/{STDLIB}",
             "TARGET": "/tmp/stdlib.zip",  # noqa: S108 - a path in the guest

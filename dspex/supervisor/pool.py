@@ -252,7 +252,7 @@ class Pool:
         self._forking.discard(worker.number)
         self._fork_failures = 0
         self._live[worker.number] = worker
-        self._nursery.start_soon(worker.attend)
+        self._nursery.start_soon(worker.attend, self._nursery)
         order = self._session_orders.pop(worker.number, None)
         if order is not None:
             order.deliver(worker)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from dspex.supervisor.job import Job
 
-RECEIVE_BYTES = 1 << 18
+RECEIVE_BYTES = 1 << 16
 FLOOD_BYTES = 1 << 14
 """A worker that sends more than this at once lets the others go first before it is read again."""
 READS_IN_A_ROW_MAX = 16
@@ -74,7 +74,8 @@ class Worker:
         self._deadline = trio.CancelScope()
         self._status_known = trio.Event()
         self._unsent = memoryview(b"")
-        self._room_to_send: trio.Event | None = None
+        self._nursery: trio.Nursery | None = None
+        self._sending = trio.CancelScope()
         self._verdict: DspexError | None = None
         self._late_verdict: DspexError | None = None
 
@@ -156,22 +157,24 @@ class Worker:
             return False  # it is dead; `attend` finds out and tells the owner
         if sent < len(frame):
             self._unsent = memoryview(frame)[sent:]
-            if self._room_to_send is not None:
-                self._room_to_send.set()
+            if self._nursery is not None:
+                self._send_rest_soon(self._nursery)
         return True
 
-    async def attend(self) -> None:
-        """Read until the worker is gone; settles its jobs and tells its owner."""
+    async def attend(self, nursery: trio.Nursery) -> None:
+        """Read until the worker is gone; settles its jobs and tells its owner.
+
+        Args:
+            nursery: Where the rest of a large request is sent from; it outlives the worker.
+        """
+        self._nursery = nursery
+        if self._unsent:
+            self._send_rest_soon(nursery)
         try:
-            async with trio.open_nursery() as nursery:
-                self._room_to_send = trio.Event()
-                if self._unsent:
-                    self._room_to_send.set()
-                nursery.start_soon(self._send_rest)
-                await self._read_all()
-                nursery.cancel_scope.cancel()
+            await self._read_all()
         finally:
             self.gone = True
+            self._sending.cancel()
             if self.requests_left:
                 self._signal(signal.SIGKILL)
             if self.job is not None:
@@ -179,11 +182,12 @@ class Worker:
             if self.owner is not None:
                 self.owner.worker_gone(self)
 
+    def _send_rest_soon(self, nursery: trio.Nursery) -> None:
+        self._sending = trio.CancelScope()
+        nursery.start_soon(self._send_rest)
+
     async def _send_rest(self) -> None:
-        while True:
-            assert self._room_to_send is not None
-            await self._room_to_send.wait()
-            self._room_to_send = trio.Event()
+        with self._sending:
             while self._unsent:
                 await trio.lowlevel.wait_writable(self._connection)
                 try:

@@ -65,6 +65,7 @@ class InterruptFlag:
             os.close(self._descriptor)
         self._descriptor = os.memfd_create("dspex-interrupt", os.MFD_CLOEXEC)
         os.set_blocking(self._descriptor, False)
+        signal.set_wakeup_fd(self._descriptor, warn_on_full_buffer=False)
 
     def attach(self, address: int) -> None:
         """Watch over the flag at `address` of this process, in a page of writable memory.
@@ -75,14 +76,14 @@ class InterruptFlag:
         start = address - address % PAGE_BYTES
         self._offset = address - start
         descriptor = self._descriptor
-        os.pwrite(descriptor, ctypes.string_at(start, PAGE_BYTES), 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, ctypes.string_at(start, PAGE_BYTES))
         mapped = _libc.mmap(start, PAGE_BYTES, _PROT_READ_WRITE, _MAP_SHARED_FIXED, descriptor, 0)
         if mapped != start:
             number = ctypes.get_errno()
             raise OSError(number, f"mmap over the interrupt page: {os.strerror(number)}")
         self._address = address
         self.clear()
-        signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
 
     @property
     def descriptor(self) -> int:

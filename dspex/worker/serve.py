@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from dspex.languages.base import Language
 
-RECEIVE_BYTES = 1 << 18
+RECEIVE_BYTES = 1 << 16
 
 
 def serve(connection: socket.socket, language: Language, requests: int) -> None:

@@ -44,7 +44,7 @@ VIOLATIONS = {
     "twice": "Ended arrived though no run is under way",
     "output_after_the_end": "Output arrived though no run is under way",
     "unknown_tag": "not a message that a worker may send",
-    "garbage": "",
+    "garbage": "a frame of|not a message",
     "empty_frames": "not a message that a worker may send",
     "oversized": "a frame of 4294967295 bytes is announced",
     "too_much_output": "output bytes: 50001 arrived, 50000 are allowed",
