@@ -105,7 +105,7 @@ def amount(value: float, unit: Unit) -> str:
 
 
 def _figures(value: float) -> str:
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004 - figures.
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def spread(cell: Cell) -> str:

@@ -87,7 +87,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
     if not values:
         message = "percentile of no values"
         raise ValueError(message)
-    if not 0 <= percent <= 100:  # noqa: PLR2004 - percent.
+    if not 0 <= percent <= 100:
         message = f"percent: {percent} is not between 0 and 100"
         raise ValueError(message)
     ordered = sorted(values)

@@ -207,7 +207,8 @@ class Policy(BaseModel):
         if isinstance(source, Policy):
             return source
         if not isinstance(source, str | Path):
-            msg = f"policy: a name, a path or a Policy wanted, {type(source).__name__} given"
+            # For callers without a type checker:
+            msg = f"policy: a name, a path or a Policy wanted, {type(source).__name__} given"  # type: ignore[unreachable]
             raise TypeError(msg)
         if isinstance(source, Path) or "/" in source or source.endswith(".toml"):
             return cls.parse(_read(Path(source), str(source)), source=str(source))

@@ -143,7 +143,7 @@ def open_up(merged: Module) -> int:
             exports.append(Export(f"{GLOBAL_PREFIX}{position}", KIND_GLOBAL, imported + position))
     merged.set_exports(exports)
     trampoline = next(
-        one.index for one in exports if one.name == TRAMPOLINE and one.kind == KIND_FUNC
+        one.item for one in exports if one.name == TRAMPOLINE and one.kind == KIND_FUNC
     )
     return _append_to_table(merged, trampoline, exports)
 
@@ -153,7 +153,7 @@ _TABLE, _ELEMENT = 4, 9
 
 def _append_to_table(merged: Module, function: int, exports: list[Export]) -> int:
     main = next(one for one in exports if one.name == "__indirect_function_table")
-    if main.kind != KIND_TABLE or main.index != 0:
+    if main.kind != KIND_TABLE or main.item != 0:
         msg = "the function table is not the module's first table"
         raise WasmFormatError(msg)
     body = merged.section(_TABLE)

@@ -61,8 +61,10 @@ _C_STACK_BYTES = 1 << 20
 _REFERENCE_COUNT, _TYPE = struct.Struct("<I"), struct.Struct("<4xI")
 
 _WARMING = (
-    b"import json, math\nrows = [dict(n=i, s=str(i)) for i in range(5)]\n"
-    b"print(json.dumps(rows)[:30])\nsum(row['n'] for row in rows)",
+    (
+        b"import json, math\nrows = [dict(n=i, s=str(i)) for i in range(5)]\n"
+        b"print(json.dumps(rows)[:30])\nsum(row['n'] for row in rows)"
+    ),
     b"def f(n):\n    return n if n < 2 else f(n - 1) + f(n - 2)\nf(6)",
     b"class A:\n    def __init__(self, x):\n        self.x = x\n[A(1).x, {'a': (1, 2)}, {3}]",
     b"x = {}['missing']",

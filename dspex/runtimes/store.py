@@ -86,7 +86,7 @@ class Store:
     def has(self, name: str, key: str) -> bool:
         """Tell whether a complete result for `key` is there."""
         try:
-            return self._manifest(self.folder(name, key))["key"] == key
+            return bool(self._manifest(self.folder(name, key))["key"] == key)
         except (FileNotFoundError, ArtifactDamaged):
             return False
 

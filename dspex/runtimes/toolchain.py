@@ -104,7 +104,7 @@ def run(command: Sequence[str], folder: Path) -> None:
         ToolFailed: if it fails or takes too long.
     """
     try:
-        done = subprocess.run(  # noqa: S603 - fixed programs, no shell
+        done = subprocess.run(
             command,
             cwd=folder,
             stdin=subprocess.DEVNULL,

@@ -53,7 +53,7 @@ STDERR_ENVIRONMENT_NAME = "DSPEX_WORKER_STDERR"
 """If set, workers keep the standard error of this process: for people who work on dspex."""
 
 
-class ZygoteFailed(RuntimeError):  # noqa: N818 - a sentence, as the other names of errors
+class ZygoteFailed(RuntimeError):
     """A zygote could not start; the message is its own reason."""
 
 

@@ -38,7 +38,8 @@ class Export(NamedTuple):
 
     name: str
     kind: int
-    index: int
+    item: int
+    """Number of the exported thing among those of its kind."""
 
 
 class Import(NamedTuple):
@@ -62,13 +63,13 @@ def read_unsigned(data: bytes | memoryview, at: int) -> tuple[int, int]:
     """Read one unsigned LEB128 number and return it with the offset behind it."""
     result = shift = 0
     while True:
-        if at >= len(data) or shift > 63:  # noqa: PLR2004 - ten bytes hold 64 bits
+        if at >= len(data) or shift > 63:
             msg = f"a LEB128 number at byte {at} is cut off or too long"
             raise WasmFormatError(msg)
         byte = data[at]
         at += 1
         result |= (byte & 0x7F) << shift
-        if byte < 0x80:  # noqa: PLR2004 - the continuation bit
+        if byte < 0x80:
             return result, at
         shift += 7
 
@@ -132,7 +133,7 @@ class Module:
         return b"".join(parts)
 
     def section(self, number: int) -> bytes:
-        """Return the body of section `number`; an absent one counts as empty (`b"\\0"`)."""
+        """Return the body of section `number`; an absent one counts as empty, a single zero."""
         for found, body in self.sections:
             if found == number:
                 return body
@@ -180,14 +181,14 @@ class Module:
         for _ in range(count):
             name, at = _read_name(body, at)
             kind = body[at]
-            index, at = read_unsigned(body, at + 1)
-            found.append(Export(name, kind, index))
+            item, at = read_unsigned(body, at + 1)
+            found.append(Export(name, kind, item))
         return found
 
     def set_exports(self, exports: Iterable[Export]) -> None:
         """Replace the export section."""
         entries = [
-            name_bytes(one.name) + bytes((one.kind,)) + unsigned(one.index) for one in exports
+            name_bytes(one.name) + bytes((one.kind,)) + unsigned(one.item) for one in exports
         ]
         self.replace(EXPORT, unsigned(len(entries)) + b"".join(entries))
 
@@ -245,7 +246,7 @@ class Module:
             mode, at = read_unsigned(body, at)
             if mode == 1:
                 return False
-            if mode == 2:  # noqa: PLR2004 - active with an explicit memory index
+            if mode == 2:
                 _, at = read_unsigned(body, at)
             at = _skip_constant_expression(body, at)
             size, at = read_unsigned(body, at)
@@ -311,9 +312,9 @@ def _skip_constant_expression(body: bytes, at: int) -> int:
             return at
         if instruction in (_INSTR_I32_CONST, 0x42, 0x23, 0xD2, 0xD0):  # const, global.get, ref.*
             _, at = read_unsigned(body, at)
-        elif instruction == 0x43:  # noqa: PLR2004 - f32.const
+        elif instruction == 0x43:
             at += 4
-        elif instruction == 0x44:  # noqa: PLR2004 - f64.const
+        elif instruction == 0x44:
             at += 8
         elif instruction not in (0x6A, 0x6B, 0x6C, 0x7C, 0x7D, 0x7E):  # extended-const arithmetic
             msg = f"constant expression with instruction {instruction:#x} at byte {at - 1}"

@@ -83,12 +83,12 @@ class HostCallbacks:
         else:
             body = _wide(function, params, results[0] if results else "")
 
-        def callback(_env: int, _caller: int, values: Any, _count: int) -> int:  # noqa: ANN401
+        def callback(_env: int, _caller: int, values: Any, _count: int) -> int:
             try:
                 body(values)
             except BaseException as error:  # noqa: BLE001 - kept, and raised by raise_pending
                 self.pending = error
-                trap = Trap(type(error).__name__)._consume()  # noqa: SLF001
+                trap = Trap(type(error).__name__)._consume()
                 return ctypes.cast(trap, ctypes.c_void_p).value or 0
             return 0
 
@@ -116,39 +116,35 @@ class HostCallbacks:
             raise pending
 
 
-def _narrow(function: Callable[..., Any], count: int, result: bool) -> Callable[[Any], None]:  # noqa: FBT001, C901
+def _narrow(function: Callable[..., Any], count: int, result: bool) -> Callable[[Any], None]:  # noqa: FBT001
     """Adapt a function of `count` i32 values; one closure per arity keeps the call short."""
-    if count == 0:
-        def body(_values: Any) -> Any:  # noqa: ANN401
-            return function()
-    elif count == 1:
-        def body(v: Any) -> Any:  # noqa: ANN401
-            return function(v[0])
-    elif count == 2:  # noqa: PLR2004
-        def body(v: Any) -> Any:  # noqa: ANN401
-            return function(v[0], v[4])
-    elif count == 3:  # noqa: PLR2004
-        def body(v: Any) -> Any:  # noqa: ANN401
-            return function(v[0], v[4], v[8])
-    elif count == 4:  # noqa: PLR2004
-        def body(v: Any) -> Any:  # noqa: ANN401
-            return function(v[0], v[4], v[8], v[12])
+    if count < len(_BY_ARITY):
+        body = _BY_ARITY[count](function)
     else:
         at = [_I32_PER_VALUE * i for i in range(count)]
 
-        def body(v: Any) -> Any:  # noqa: ANN401
+        def body(v: Any) -> Any:
             return function(*[v[i] for i in at])
 
     if not result:
         return body
 
-    def with_result(values: Any) -> None:  # noqa: ANN401
+    def with_result(values: Any) -> None:
         values[0] = body(values)
 
     return with_result
 
 
-_CTYPE = {
+_BY_ARITY: tuple[Callable[[Callable[..., Any]], Callable[[Any], Any]], ...] = (
+    lambda function: lambda _: function(),
+    lambda function: lambda v: function(v[0]),
+    lambda function: lambda v: function(v[0], v[4]),
+    lambda function: lambda v: function(v[0], v[4], v[8]),
+    lambda function: lambda v: function(v[0], v[4], v[8], v[12]),
+)
+"""Adapters for up to four values, which nearly all imports have; values are four i32 apart."""
+
+_CTYPE: dict[str, Any] = {
     "i32": ctypes.c_int32,
     "i64": ctypes.c_int64,
     "f32": ctypes.c_float,
@@ -161,7 +157,7 @@ def _wide(function: Callable[..., Any], params: list[str], result: str) -> Calla
     readers = [_CTYPE[one] for one in params]
     writer = _CTYPE[result] if result else None
 
-    def body(values: Any) -> None:  # noqa: ANN401
+    def body(values: Any) -> None:
         base = ctypes.addressof(values.contents)
         got = function(
             *[kind.from_address(base + _VALUE_BYTES * i).value for i, kind in enumerate(readers)]
@@ -193,7 +189,7 @@ class ExportedFunction:
             raise KeyError(name)
         self._function = item.of.func
         self._callbacks = callbacks
-        self._context = ctypes.cast(store._context(), ctypes.c_void_p).value  # noqa: SLF001
+        self._context = ctypes.cast(store._context(), ctypes.c_void_p).value
         self._count = max(arity, 1)
         self._values = (ctypes.c_int32 * (_I32_PER_VALUE * self._count))()
         self._buffer = ctypes.addressof(self._values)
@@ -221,7 +217,7 @@ class ExportedFunction:
             caught = (
                 _error_from(error)
                 if error
-                else Trap._from_ptr(  # noqa: SLF001
+                else Trap._from_ptr(
                     ctypes.cast(ctypes.c_void_p(trap), ctypes.POINTER(raw.wasm_trap_t))
                 )
             )
@@ -253,9 +249,9 @@ class LinearMemory:
         """
         item = _export(store, instance, "memory")
         if item.kind != raw.WASMTIME_EXTERN_MEMORY.value:
-            raise KeyError("memory")  # noqa: EM101, TRY003
+            raise KeyError("memory")
         self._memory = item.of.memory
-        self._context = store._context()  # noqa: SLF001
+        self._context = store._context()
         self.refresh()
 
     def refresh(self) -> None:
@@ -289,7 +285,7 @@ def global_i32(store: Store, instance: Instance, name: str) -> int:
         raise KeyError(name)
     value = raw.wasmtime_val_t()
     raw.wasmtime_global_get(
-        store._context(), ctypes.byref(item.of.global_), ctypes.byref(value)  # noqa: SLF001
+        store._context(), ctypes.byref(item.of.global_), ctypes.byref(value)
     )
     return int(value.of.i32)
 
@@ -304,13 +300,13 @@ def set_stack_bytes(config: Config, wasm_bytes: int) -> None:
     config.max_wasm_stack = wasm_bytes
 
 
-def _export(store: Store, instance: Instance, name: str) -> Any:  # noqa: ANN401
+def _export(store: Store, instance: Instance, name: str) -> Any:
     """Look one export up; wasmtime-py would make an object of each of them."""
     item = raw.wasmtime_extern_t()
     encoded = name.encode()
     found = raw.wasmtime_instance_export_get(
-        store._context(),  # noqa: SLF001
-        ctypes.byref(instance._instance),  # noqa: SLF001
+        store._context(),
+        ctypes.byref(instance._instance),
         ctypes.create_string_buffer(encoded),
         len(encoded),
         ctypes.byref(item),
@@ -321,6 +317,6 @@ def _export(store: Store, instance: Instance, name: str) -> Any:  # noqa: ANN401
 
 
 def _error_from(pointer: int) -> Exception:
-    return WasmtimeError._from_ptr(  # noqa: SLF001
+    return WasmtimeError._from_ptr(
         ctypes.cast(ctypes.c_void_p(pointer), ctypes.POINTER(raw.wasmtime_error_t))
     )

@@ -47,7 +47,7 @@ class InterruptFlag:
         self.seen: list[int] = []
         for number in SIGNALS:
             signal.signal(number, self._note)
-            signal.siginterrupt(number, False)  # noqa: FBT003 - its only form
+            signal.siginterrupt(number, False)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         """Run by CPython once the host is back in bytecode, long after the flag was written."""

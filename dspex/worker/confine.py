@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from dspex.isolation.layers import JAIL, Layer, Report
 from dspex.worker.jail import (
     capabilities,
     filters,
@@ -19,7 +20,6 @@ from dspex.worker.jail import (
     rlimits,
     surroundings,
 )
-from dspex.isolation.layers import JAIL, Layer, Report
 from dspex.worker.jail.seccomp import Filter
 from dspex.worker.jail.syscalls import machine
 from dspex.worker.jail.worker_step import WorkerStep

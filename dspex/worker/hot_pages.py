@@ -96,7 +96,7 @@ def _written_pages(rehearse: Callable[[], object]) -> list[tuple[int, int]]:
         rehearse()
         for start, view in views:
             pagemap.seek(start // PAGE_BYTES * _ENTRY.size)
-            pagemap.readinto(view)  # type: ignore[attr-defined]
+            pagemap.readinto(view)
     found: list[tuple[int, int]] = []
     for start, view in views:
         for position, (entry,) in enumerate(_ENTRY.iter_unpack(view)):

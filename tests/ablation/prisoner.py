@@ -14,9 +14,9 @@ from typing import Any
 
 sys.path.insert(0, sys.argv[1])
 
+from dspex.isolation.layers import Layer
 from dspex.worker.confine import ArmedLayers, JailSpec, confine, confine_worker
 from dspex.worker.jail.capabilities import set_dumpable
-from dspex.isolation.layers import Layer
 from tests.ablation.attacks import ATTACKS, SECRET, Scene
 
 _ATTACK_S_MAX = 5

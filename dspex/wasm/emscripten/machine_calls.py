@@ -40,7 +40,7 @@ _EAI_FAIL = -4
 """getaddrinfo's "non-recoverable failure in name resolution": trying again is of no use."""
 
 
-class GuestExit(Exception):  # noqa: N818 - it is how a program ends
+class GuestExit(Exception):
     """The guest ended itself with exit; unwinds its whole stack.
 
     Attributes:
@@ -57,7 +57,7 @@ class GuestExit(Exception):  # noqa: N818 - it is how a program ends
         self.status = status & 0xFF
 
 
-class GuestAborted(Exception):  # noqa: N818 - no error of the host's
+class GuestAborted(Exception):
     """The guest's C code called abort or failed an assertion; its memory is not to be trusted any more."""
 
 

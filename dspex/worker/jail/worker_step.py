@@ -11,8 +11,8 @@ import struct
 from errno import ESRCH
 from typing import Final
 
-from dspex.worker.jail import landlock, rlimits, surroundings
 from dspex.isolation.layers import WallMissingError
+from dspex.worker.jail import landlock, rlimits, surroundings
 from dspex.worker.jail.seccomp import Filter
 from dspex.worker.jail.syscalls import LIBC, Architecture, failure
 
