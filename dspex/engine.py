@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from dspex.errors import (
     GuestRefused,
+    IsolationMissing,
     LanguageUnavailable,
     LimitExceeded,
     RequestError,
     SessionClosed,
 )
+from dspex.isolation.advice import missing
 from dspex.languages import table
 from dspex.outcome import Outcome
 from dspex.parameters import function_like, method_like
@@ -88,6 +90,7 @@ class Engine:
             LanguageUnavailable: The runtime is missing here and could not be made.
         """
         self._policy = Policy.load(policy)
+        _check_grants(self._policy)
         cores, limits = os.cpu_count() or 1, self._policy.limits
         settings = PoolSettings(
             workers_max=_count(
@@ -139,6 +142,8 @@ class Engine:
         supervisor = self._running()
         effective = self._tightened(policy)
         _check_language(effective, language, image)
+        if effective is not self._policy:
+            _check_given(effective, supervisor.isolation)
         request = Request(code, variables, files, stdin, args, env, timeout_s)
         made = _make_job(request, effective, language, on_output, "main.py", single=True)
         job = RunningJob(made, supervisor, None, self)
@@ -206,6 +211,7 @@ class Engine:
         supervisor = self._running()
         effective = self._tightened(kwargs.get("policy"))
         _check_language(effective, language, kwargs.get("image"))
+        _check_given(effective, supervisor.isolation)
         supervisor.check_may_wait()
         return Session(self, supervisor, effective, language)
 
@@ -482,6 +488,26 @@ def _decoded(on_output: OutputCallback) -> Callable[[int, bytes], None]:
             on_output(_STREAM_NAMES[stream], text)
 
     return listen
+
+
+def _check_given(policy: Policy, isolation: tuple[str, ...]) -> None:
+    """Refuse a policy that requires, or grants, what this engine does not have.
+
+    Raises:
+        IsolationMissing: It requires a layer that this engine's workers lack.
+        RequestError: It grants what no worker is given yet.
+    """
+    reason = missing(policy.require_layers, isolation)
+    if reason is not None:
+        raise IsolationMissing(reason)
+    _check_grants(policy)
+
+
+def _check_grants(policy: Policy) -> None:
+    for granted in ("mounts", "network"):
+        if getattr(policy, granted):
+            msg = f"policy {policy.name!r} grants {granted}, which this version cannot give"
+            raise RequestError(msg)
 
 
 def _check_language(policy: Policy, language: object, image: object) -> None:

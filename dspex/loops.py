@@ -70,7 +70,9 @@ class TrioLoop:
 
     async def in_thread(self, function: Callable[[], _T]) -> _T:
         """Run a function in a thread."""
-        return await trio.to_thread.run_sync(function, abandon_on_cancel=False)
+        with trio.CancelScope(shield=True):
+            result = await trio.to_thread.run_sync(function)
+        return result  # noqa: RET504 - mypy does not know that the scope swallows nothing here
 
 
 class AsyncioLoop:

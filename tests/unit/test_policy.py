@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from dspex.errors import CapabilityDenied, PolicyInvalid
 from dspex.limits import Limits
+from dspex.isolation.layers import Layer
 from dspex.policy import Deterministic, Mount, Policy, policy_schema, shipped_policies
 
 FOLDER = Path(__file__).parents[2] / "sandbox_policies"
@@ -39,7 +40,7 @@ policies = st.builds(
     mounts=mounts,
     network=st.frozensets(st.sampled_from(["a.org:80", "a.org:443", "[::1]:22"])),
     tools=names_or_any,
-    require_layers=names,
+    require_layers=st.frozensets(st.sampled_from(["landlock", "seccomp", "wasm"])),
     deterministic=st.none()
     | st.builds(Deterministic, clock_ns=st.integers(0, 2), seed=st.integers(0, 2)),
     limits=st.builds(Limits, wall_s=st.floats(1, 3), host_calls=st.integers(0, 3)),
@@ -339,8 +340,32 @@ def test_compute_runs_python_with_the_callers_tools_and_nothing_of_the_host() ->
     assert policy.tools == {"*"}
     assert policy.env == {"LANG", "LC_ALL", "TZ"}
     assert (policy.mounts, policy.network, policy.images) == ((), frozenset(), frozenset())
-    assert policy.require_layers == {"process", "wasm"}
+    everywhere = {"clean_env", "closed_fds", "no_new_privs", "rlimits", "seccomp"}
+    assert policy.require_layers == {"process", "wasm"} | everywhere
     assert policy.limits == Limits()
+
+
+@pytest.mark.parametrize("name", ["compute", "numeric", "tool_user", "module", "build"])
+def test_a_shipped_policy_requires_only_layers_that_there_are(name: str) -> None:
+    assert Policy.load(name).require_layers <= {layer.value for layer in Layer}
+
+
+def test_build_requires_what_the_others_do_and_grants_less() -> None:
+    build, compute = Policy.load("build"), Policy.load("compute")
+    assert build.require_layers > compute.require_layers
+    assert (build.tools, build.env) == (frozenset(), frozenset())
+    assert build.limits.wall_s > Policy.load("numeric").limits.wall_s > compute.limits.wall_s
+
+
+def test_a_tool_user_waits_long_and_computes_little() -> None:
+    limits = Policy.load("tool_user").limits
+    assert limits.cpu_s < limits.wall_s / 10
+    assert limits.host_calls > Limits().host_calls
+
+
+def test_a_module_is_bounded_between_compute_and_numeric() -> None:
+    compute, module, numeric = (Policy.load(n).limits for n in ("compute", "module", "numeric"))
+    assert compute.memory_bytes < module.memory_bytes < numeric.memory_bytes
 
 
 def test_the_example_in_the_readme_is_a_policy() -> None:

@@ -62,8 +62,7 @@ def turn():
     head, parts = _receive()
     kind = head["kind"]
     if kind == "warm":
-        random.seed(os.urandom(32))
-        head, parts = {**head, "kind": "run", "single": True, "filename": "warm.py"}, [b"0", b""]
+        head, parts = {**head, "kind": "run", "single": True, "filename": "warm.py", "reseed": True}, [b"0", b""]
     elif kind == "collect":
         gc.collect()
         return
@@ -134,6 +133,8 @@ def _run(head, source, variables):
 
 def _prepare(head):
     """Set what the request gives: arguments, environment, and how eagerly output is written."""
+    if head["reseed"]:
+        random.seed(os.urandom(32))
     sys.argv = [head["filename"], *head["args"]]
     if head["env"]:
         os.environ.update(head["env"])

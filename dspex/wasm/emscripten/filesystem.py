@@ -296,6 +296,18 @@ class MemoryFileSystem:
         self._input.data = data
         self._input.position = 0
 
+    def use_sources(
+        self, now_ns: Callable[[], int], random_bytes: Callable[[int], bytes]
+    ) -> None:
+        """Take time and randomness from other sources from now on.
+
+        Args:
+            now_ns: Wall clock, in nanoseconds since 1970.
+            random_bytes: Source of randomness for /dev/urandom.
+        """
+        self.tree.now_ns = now_ns
+        self._random_bytes = random_bytes
+
     def install_channel(self, fd: int, channel: Channel, *, guest_may_close: bool = False) -> None:
         """Put a channel of the host's behind a descriptor number; no path leads there.
 

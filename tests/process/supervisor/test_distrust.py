@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -220,8 +221,9 @@ def test_a_system_that_finds_room_again_serves_those_who_wait() -> None:
 
 def test_a_worker_that_nobody_ordered_makes_its_zygote_useless() -> None:
     with FakeEngine(zygote="forks_unasked", idle_max=1) as engine:
+        job = engine.submit("honest")
         with pytest.raises(dspex.RestartsExhausted, match="999999 was not ordered"):
-            engine.submit("honest").outcome(timeout_s=30)
+            job.outcome(timeout_s=30)
 
 
 def test_workers_that_speak_before_they_are_asked_are_replaced() -> None:
@@ -236,15 +238,12 @@ def test_workers_that_speak_before_they_are_asked_are_replaced() -> None:
 def children() -> set[int]:
     """Return the fake workers of this process that are alive: grandchildren, by their command."""
     found = set()
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
+    for process in Path("/proc").glob("[1-9]*"):
         try:
-            with open(f"/proc/{name}/stat") as stat, open(f"/proc/{name}/cmdline") as command:
-                state, parent = stat.read().rpartition(")")[2].split()[:2]
-                fake = "dspex.testing.fake_worker" in command.read()
+            state, parent = (process / "stat").read_text().rpartition(")")[2].split()[:2]
+            fake = "dspex.testing.fake_worker" in (process / "cmdline").read_text()
         except (FileNotFoundError, ProcessLookupError):
             continue
         if fake and state != "Z" and int(parent) != os.getpid():
-            found.add(int(name))
+            found.add(int(process.name))
     return found

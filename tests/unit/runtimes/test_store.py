@@ -1,0 +1,154 @@
+"""The cache: complete or absent, one builder at a time, nothing loaded that others could have written."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dspex.runtimes.store import (
+    CACHE_ENVIRONMENT_NAME,
+    ArtifactDamaged,
+    CacheUntrusted,
+    Store,
+    cache_folder,
+    digest,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+KEY, OTHER_KEY = digest(["one"]), digest(["other"])
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def writes(text: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / "file").write_text(text)
+
+
+def test_parts_of_a_digest_do_not_run_into_each_other():
+    assert digest(["ab", "c"]) != digest(["a", "bc"])
+    assert digest(["ab"]) == digest([b"ab"])
+
+
+def test_the_environment_names_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(CACHE_ENVIRONMENT_NAME, str(tmp_path))
+    assert cache_folder() == tmp_path
+
+    monkeypatch.delenv(CACHE_ENVIRONMENT_NAME)
+    assert cache_folder().name == "dspex"
+
+
+def test_what_was_built_is_found_and_not_built_again(store: Store):
+    folder = store.get("thing", KEY, writes("first"))
+
+    assert store.has("thing", KEY)
+    assert not store.has("thing", OTHER_KEY)
+    assert store.get("thing", KEY, writes("second")) == folder
+    assert (folder / "file").read_text() == "first"
+
+
+def test_fresh_replaces_what_is_there(store: Store):
+    store.get("thing", KEY, writes("first"))
+
+    folder = store.get("thing", KEY, writes("second"), fresh=True)
+
+    assert (folder / "file").read_text() == "second"
+    store.verify(folder)
+
+
+def test_a_fresh_build_that_fails_leaves_the_older_result(store: Store):
+    folder = store.get("thing", KEY, writes("first"))
+
+    def fail(half: Path) -> None:
+        (half / "file").write_text("half")
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        store.get("thing", KEY, fail, fresh=True)
+    assert (folder / "file").read_text() == "first"
+    assert store.entries() == [folder]
+
+
+def test_a_build_that_fails_leaves_nothing(store: Store):
+    def fail(half: Path) -> None:
+        (half / "file").write_text("half")
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        store.get("thing", KEY, fail)
+    assert not store.has("thing", KEY)
+    assert [path.name for path in store.root.iterdir() if path.is_dir()] == []
+
+
+def test_what_a_killed_build_left_is_swept_by_the_next(store: Store):
+    left = store.root / ".thing-left"
+    left.mkdir(parents=True)
+    (left / "file").write_text("half")
+    store.root.chmod(0o700)
+
+    store.get("thing", KEY, writes("whole"))
+
+    assert not left.exists()
+
+
+def test_two_at_once_build_once(store: Store):
+    built = []
+
+    def build(folder: Path) -> None:
+        built.append(folder)
+        time.sleep(0.1)
+        (folder / "file").write_text("x")
+
+    threads = [threading.Thread(target=store.get, args=("thing", KEY, build)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert len(built) == 1
+
+
+@pytest.mark.parametrize("damage", ["file", "manifest.json", "missing"])
+def test_a_damaged_result_is_noticed_and_named(store: Store, damage: str):
+    folder = store.get("thing", KEY, writes("right"))
+    if damage == "missing":
+        (folder / "file").unlink()
+    else:
+        (folder / damage).write_text("wrong")
+
+    with pytest.raises(ArtifactDamaged, match=str(folder)):
+        store.verify(folder)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "{nonsense"])
+def test_a_folder_without_a_whole_manifest_is_no_result(store: Store, text: str):
+    folder = store.get("thing", KEY, writes("right"))
+    (folder / "manifest.json").write_text(text)
+
+    assert not store.has("thing", KEY)
+
+
+def test_a_folder_of_another_key_with_the_same_beginning_is_no_result(store: Store):
+    folder = store.get("thing", KEY, writes("right"))
+    manifest = json.loads((folder / "manifest.json").read_text())
+
+    assert not store.has("thing", KEY[:20] + "0" * 44)
+    assert manifest["key"] == KEY
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o720, 0o702])
+def test_nothing_is_loaded_from_where_others_may_write(store: Store, mode: int):
+    store.get("thing", KEY, writes("right"))
+    store.root.chmod(mode)
+
+    with pytest.raises(CacheUntrusted, match="it must be yours alone"):
+        store.get("thing", KEY, writes("again"))
