@@ -66,7 +66,7 @@ def test_a_grant_that_cannot_be_given_is_refused_and_not_ignored(
 
 
 def test_an_unknown_layer_is_named_in_the_error() -> None:
-    with pytest.raises(dspex.PolicyInvalid, match="'moat'.*; allowed: names of layers: wasm, process, "):
+    with pytest.raises(dspex.PolicyInvalid, match=r"'moat'.*; allowed: names of layers: wasm, process, "):
         demanding("moat")
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from dspex.errors import CapabilityDenied, PolicyInvalid
-from dspex.limits import Limits
 from dspex.isolation.layers import Layer
+from dspex.limits import Limits
 from dspex.policy import Deterministic, Mount, Policy, policy_schema, shipped_policies
 
 FOLDER = Path(__file__).parents[2] / "sandbox_policies"
