@@ -374,7 +374,7 @@ class Session:
     @property
     def closed(self) -> bool:
         """Whether no further run is possible."""
-        return self._closed or bool(self._seat.closed_because)
+        return self._closed or bool(self._seat.closed_because) or self._supervisor.ended
 
     def submit(
         self,

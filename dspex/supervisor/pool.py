@@ -114,7 +114,7 @@ class Pool:
             if self._idle.popleft().begin(job):
                 self._refill()
                 return
-        if not wait and self._taken() + len(self._waiting) >= self.settings.workers_max:
+        if not wait and self._taken() >= self.settings.workers_max:
             job.refuse(EngineBusy(waiting=len(self._waiting), waiting_max=0))
         elif len(self._waiting) >= self.settings.waiting_max:
             job.refuse(self._busy())
@@ -197,8 +197,8 @@ class Pool:
     # Keeping stock.
 
     def _taken(self) -> int:
-        """Return how many workers serve somebody, or are promised to a session."""
-        promised = len(self._session_orders) + len(self._session_line)
+        """Return how many workers serve somebody, or will, once they are there."""
+        promised = len(self._session_orders) + len(self._session_line) + len(self._waiting)
         return len(self._live) - len(self._dismissed) - len(self._idle) + promised
 
     def _room(self) -> int:
@@ -258,7 +258,7 @@ class Pool:
             order.deliver(worker)
         else:
             worker.owner = self
-            if self.closing or (not self._waiting and self._room() < 0):
+            if self.closing or self._room() < 0:
                 self._dismiss(worker)
             else:
                 self.worker_idle(worker)

@@ -38,7 +38,7 @@ from dspex.protocol.messages import (
     encode,
 )
 from dspex.wasm.engine import NATIVE_STACK_BYTES
-from dspex.worker import hot_pages
+from dspex.worker import hot_pages, huge_code
 from dspex.worker.confine import ArmedLayers, JailSpec, confine, confine_worker
 from dspex.worker.jail.surroundings import open_descriptors
 from dspex.worker.serve import serve
@@ -50,6 +50,7 @@ EXIT_INTERNAL = 70
 """Exit code of a worker in which dspex itself failed (EX_SOFTWARE)."""
 
 STDERR = 2
+COMPILED_SUFFIX = ".cwasm"
 _REHEARSALS = 12
 _WARMINGS = 3
 _REHEARSED = b"""
@@ -98,6 +99,7 @@ class Zygote:
         ours = {self._control.fileno(), self._wake_read, self._wake_write}
         # What the language opened (the compiled module's file) is needed to boot further guests.
         self._kept = tuple(opened - ours) + ((STDERR,) if stderr else ())
+        huge_code.use_huge_pages(COMPILED_SUFFIX)
         hot = hot_pages.find(self._live_once)
         self._armed = confine(
             JailSpec(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gc
-import os
 import tempfile
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ def descriptors() -> list[str]:
     found = []
     for entry in Path("/proc/self/fd").iterdir():
         try:
-            found.append(os.readlink(entry).split(":")[0])
+            found.append(str(entry.readlink()).split(":")[0])
         except FileNotFoundError:
             continue
     return sorted(found)
@@ -115,14 +115,20 @@ def test_engines_sessions_and_failures_leave_no_descriptor_process_or_thread() -
             engine.run("import os; os._exit(1)")
             engine.run("while True: pass", timeout_s=0.05)
             engine.submit("while True: pass")
-            engine.session()
+            kept = engine.session()
+        assert kept.closed
         after = (descriptors(), processes(), threading.active_count())
         assert after == before
 
 
 def test_a_kept_outcome_keeps_nothing_of_the_engine_alive() -> None:
-    with dspex.Engine(idle_max=1) as engine:
-        outcome = engine.run("'value'", on_output=lambda *_: None)
-        jobs = [one for one in gc.get_objects() if type(one).__name__ == "RunningJob"]
-        assert jobs == []
+    engine = dspex.Engine(idle_max=1)
+    outcome = engine.run("'value'", on_output=lambda *_: None)
+    engine.close()
+    watched = weakref.ref(engine)
+
+    del engine
+    gc.collect()
+
+    assert watched() is None
     assert outcome.value == "value"

@@ -1,0 +1,110 @@
+"""Code on huge pages and pinned hot pages: in processes of their own, since they change the process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+def run(program: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", dedent(program)], capture_output=True, text=True, cwd=ROOT,
+        timeout=60, check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def huge_pages_on_request() -> bool:
+    setting = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    return setting.exists() and "[never]" not in setting.read_text()
+
+
+@pytest.mark.skipif(not huge_pages_on_request(), reason="this kernel gives no huge pages")
+def test_code_that_was_moved_still_runs_here_and_in_a_forked_process(tmp_path: Path) -> None:
+    # A module of 8 MiB of code: enough for whole huge pages wherever it is mapped.
+    said = run(f"""
+        import os, wasmtime
+        from dspex.wasm.engine import new_engine
+        from dspex.worker import huge_code
+        functions = "".join(
+            f'(func (export "f{{i}}") (param i32) (result i32) (local.get 0)'
+            + "(i32.const 7) (i32.rotl) (i32.const 12345) (i32.xor)" * 400 + ")"
+            for i in range(2500)
+        )
+        engine, path = new_engine(), {str(tmp_path / "big.cwasm")!r}
+        open(path, "wb").write(wasmtime.Module(engine, "(module " + functions + ")").serialize())
+        store = wasmtime.Store(engine)
+        module = wasmtime.Module.deserialize_file(engine, path)
+        exports = wasmtime.Instance(store, module, []).exports(store)
+        before = exports["f1234"](store, 5)
+        moved = huge_code.use_huge_pages("big.cwasm")
+        assert moved >= huge_code.HUGE_PAGE_BYTES, moved
+        assert exports["f1234"](store, 5) == before
+        if (pid := os.fork()) == 0:
+            os._exit(0 if exports["f1234"](store, 5) == before else 1)
+        print(os.waitpid(pid, 0)[1], huge_code.use_huge_pages("big.cwasm"))
+    """)
+
+    assert said.split() == ["0", "0"], "moved once, it is no file's mapping any more"
+
+
+def test_a_file_that_is_not_mapped_has_no_code_to_move() -> None:
+    assert run("from dspex.worker import huge_code; print(huge_code.use_huge_pages('.none'))") == "0\n"
+
+
+def test_the_pages_that_a_child_writes_are_found_and_no_others() -> None:
+    said = run("""
+        import ctypes, mmap
+        from dspex.worker import hot_pages
+        area = mmap.mmap(-1, 64 * hot_pages.PAGE_BYTES, flags=mmap.MAP_PRIVATE)
+        area[:] = bytes([1]) * len(area)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(area))
+
+        def rehearse():
+            for page in (3, 4, 40):
+                area[page * hot_pages.PAGE_BYTES] = 2
+
+        found = set()
+        for address, length in hot_pages.find(rehearse):
+            for at in range(address, address + length, hot_pages.PAGE_BYTES):
+                if start <= at < start + len(area):
+                    found.add((at - start) // hot_pages.PAGE_BYTES)
+        print(sorted(found), area[3 * hot_pages.PAGE_BYTES])
+    """)
+
+    assert said == "[3, 4, 40] 1\n"
+
+
+def test_a_rehearsal_that_fails_pins_nothing() -> None:
+    said = run("""
+        import os
+        from dspex.worker import hot_pages
+        print(hot_pages.find(lambda: os._exit(3)), hot_pages.pin([]))
+    """)
+
+    assert said == "[] -1\n"
+
+
+def test_pinned_pages_are_copied_by_a_fork_and_stay_apart() -> None:
+    said = run("""
+        import ctypes, mmap, os
+        from dspex.worker import hot_pages
+        area = mmap.mmap(-1, 16 * hot_pages.PAGE_BYTES, flags=mmap.MAP_PRIVATE)
+        area[:] = bytes([1]) * len(area)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(area))
+        ring = hot_pages.pin([(start, len(area))])
+        if (pid := os.fork()) == 0:
+            area[0] = 2
+            os._exit(area[0])
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        print(status, area[0], ring >= -1)
+    """)
+
+    assert said == "2 1 True\n"
