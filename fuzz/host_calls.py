@@ -55,11 +55,12 @@ _WILD = [
     0x20000000, -100, -101, 1030, 0x541B, 0x5421,
 ]
 _WILD_LONG = [*_WILD, 2**63 - 1, -(2**63), 2**62, 2**40, -(2**40), 2**32, 99_999, 100_000, 100_001]
-_FLAGS = [
-    0, abi.O_RDWR | abi.O_CREAT, abi.O_WRONLY | abi.O_CREAT | abi.O_EXCL, abi.O_RDWR | abi.O_TRUNC,
+_OPEN_FLAGS = [
+    abi.O_RDWR | abi.O_CREAT, 0, abi.O_WRONLY | abi.O_CREAT | abi.O_EXCL, abi.O_RDWR | abi.O_TRUNC,
     abi.O_DIRECTORY, abi.O_PATH, abi.O_TMPFILE | abi.O_RDWR, abi.O_WRONLY | abi.O_APPEND, 3,
-    abi.AT_SYMLINK_NOFOLLOW, abi.AT_REMOVEDIR, abi.AT_EMPTY_PATH, abi.O_NOFOLLOW, abi.O_CLOEXEC,
+    abi.O_NOFOLLOW, abi.O_CLOEXEC, abi.O_RDWR | abi.O_CREAT,
 ]
+_FLAGS = [0, 0, 0, abi.AT_SYMLINK_NOFOLLOW, abi.AT_REMOVEDIR, abi.AT_EMPTY_PATH, abi.O_CLOEXEC]
 _PATH_NAMES = {"path", "old", "new", "condition", "file", "function"}
 _LONG = {
     ("fd_pread", "offset"), ("fd_pwrite", "offset"), ("fd_seek", "offset"), ("ftruncate64", "length"),
@@ -72,6 +73,14 @@ _LONG = {
 
 _ENDS = {"exit", "abort", "fail_assertion"}
 METHODS = sorted(set(IMPLEMENTED.values()))
+_OFTEN = [
+    "openat", "openat", "openat", "mkdirat", "mkdirat", "symlinkat", "unlinkat", "unlinkat", "rmdir",
+    "renameat", "renameat", "fd_write", "fd_write", "fd_pwrite", "fd_read", "fd_seek", "fd_close",
+    "ftruncate64", "dup", "dup3", "getdents64", "mmap_js", "munmap_js", "chdir", "pipe",
+]
+_CHOICES = [*METHODS, *_OFTEN * 3]
+"""Calls that lead somewhere only after one another come more often."""
+_PATH_CHOICES = [*_PATH_AT, *_PATH_AT[:4] * 8]
 _PARAMETERS = {
     name: [
         (one.name, one.kind is inspect.Parameter.VAR_POSITIONAL)
@@ -206,7 +215,7 @@ def _program(data: bytes, view: memoryview) -> Iterator[tuple[str, list[int]]]:
     for _ in range(CALLS_MAX):
         if tape.ended:
             return
-        name = tape.choose(METHODS)
+        name = tape.choose(_CHOICES)
         arguments = []
         for parameter, variadic in _PARAMETERS[name]:
             arguments += [_argument(tape, name, parameter, view) for _ in range(1 + 2 * variadic)]
@@ -219,13 +228,13 @@ def _argument(tape: Tape, call: str, name: str, view: memoryview) -> int:
     if tape.number() % 4 == 3:
         return tape.choose(_WILD_LONG if long else _WILD)
     if name in _PATH_NAMES or (call, name) == ("symlinkat", "target"):
-        return tape.choose(_PATH_AT)
+        return tape.choose(_PATH_CHOICES)
     if name.endswith("dirfd"):
         return tape.choose([abi.AT_FDCWD, abi.AT_FDCWD, 3, 4, 5, 0])
     if name in {"fd", "target"}:
         return tape.choose([3, 4, 5, 6, 0, 1, 2, 19, 20])
     if name == "flags":
-        return tape.choose(_FLAGS)
+        return tape.choose(_OPEN_FLAGS if call == "openat" else _FLAGS)
     if name == "vectors":
         vectors = tape.choose(_VECTOR_LISTS)
         for at, pair in enumerate(vectors):
@@ -251,4 +260,6 @@ def describe(data: bytes) -> str:
     return "\n  ".join([repr(data), *lines])
 
 
-TARGET = Target("host_calls", check, st.binary(max_size=400), describe)
+_programs = st.integers(0, 600).flatmap(lambda size: st.binary(min_size=size, max_size=size))
+
+TARGET = Target("host_calls", check, _programs, describe)

@@ -260,4 +260,6 @@ def _compare_trees(pair: _Pair, top: str) -> None:
                     assert pair.fs.read_file(f"{inside}/{name}") == file.read(), f"{inside}/{name}"
 
 
-TARGET = Target("host_files", check, st.binary(max_size=200))
+_programs = st.integers(0, 250).flatmap(lambda size: st.binary(min_size=size, max_size=size))
+
+TARGET = Target("host_files", check, _programs)

@@ -201,9 +201,15 @@ _report_bodies = st.builds(
     st.integers(-(2**60), 2**60) | st.sampled_from(["ok", "raised", "", [], [""], [{}], 1e300])
     | st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
 )
-_streams = st.lists(_bodies["worker"].map(encode_frame) | st.binary(max_size=6), max_size=5).map(
-    b"".join
-)
+_said = (
+    st.builds(Output, st.just(7), st.sampled_from([1, 2]), st.binary(min_size=1, max_size=40))
+    | st.builds(
+        WrittenFile, st.just(7), st.sampled_from(["a", "b/c", "..", "/x", "d"]), st.binary(max_size=40)
+    )
+).map(messages.encode)
+_streams = st.lists(
+    _said | _said | _bodies["worker"].map(encode_frame) | st.binary(max_size=6), max_size=8
+).map(b"".join)
 
 
 def _for(side: str, bodies: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dspex.engine import Engine
+from dspex.policy import Policy
 
 if TYPE_CHECKING:
     from dspex.supervisor.pool import PoolSettings
@@ -26,8 +27,12 @@ class FakeEngine(Engine):
     """
 
     def __init__(self, zygote: str = "honest", **options: Any) -> None:
-        """Start a zygote that behaves as `zygote` says; `options` are those of `Engine`."""
+        """Start a zygote that behaves as `zygote` says; `options` are those of `Engine`.
+
+        Its workers are behind no wall, so unless `policy` says otherwise none is required.
+        """
         self._behaviour = zygote
+        options.setdefault("policy", Policy(name="fake", languages=frozenset({"python"})))
         super().__init__(**options)
 
     def _start(self, settings: PoolSettings) -> Supervisor:

@@ -148,6 +148,13 @@ class Misbehaviour:
         while True:
             pass
 
+    def eats_memory(self, run: Run) -> None:
+        """Take memory without end, as native code can whatever the guest may."""
+        taken = []
+        while True:
+            taken.append(b"x" * (8 << 20))
+            time.sleep(TRICKLE_S)
+
     def half_an_answer(self, run: Run) -> None:
         """Begin to answer and fall silent."""
         self._send(output(run, b"half") + ended(run)[:-5])

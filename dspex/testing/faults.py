@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 PAUSE_S = 0.2
 """How long a shortage or a stop of a zygote lasts at most."""
 DAY_S = 86_400.0
+ASK_TIMEOUT_S = 30.0
 _ZYGOTE_DEATHS_MAX = RESTARTS_MAX - 2
 """More within the restart budget's time and the engine would give up, as it should."""
 
@@ -164,9 +165,12 @@ class Faults:
 
     def _clock_jump(self) -> bool:
         jump_s = self._random.choice([-DAY_S, DAY_S])
-        return self._in_supervisor(
-            lambda pool: Watchdog().look(pool.workers, time.monotonic() + jump_s) is None
-        )
+
+        def look(pool: Pool) -> int:
+            Watchdog().look(pool.workers, time.monotonic() + jump_s)
+            return 1
+
+        return self._in_supervisor(look) == 1
 
     def _keeper(self) -> int:
         """Return the process that the supervisor started; -1 if there is none just now."""
@@ -185,15 +189,12 @@ class Faults:
         return next((one.pid for one in below if one.pid not in workers), keeper)
 
     def _in_supervisor(self, ask: Callable[[Pool], int]) -> int:
+        """Ask in the supervisor's thread; -1 if that has ended."""
         answer: Future[int] = Future()
-
-        def call() -> None:
-            try:
-                answer.set_result(ask(self._supervisor._pool))
-            except OSError as error:
-                answer.set_exception(error)
-
-        return answer.result() if self._supervisor._call(call) else -1
+        supervisor = self._supervisor
+        if not supervisor._call(lambda: answer.set_result(ask(supervisor._pool))):
+            return -1
+        return answer.result(ASK_TIMEOUT_S)
 
 
 def _signal(pid: int, number: signal.Signals) -> bool:

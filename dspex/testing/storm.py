@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 WALL_S = 1.5
 ANSWER_TIMEOUT_S = 60.0
 """A request that is not answered by then has been forgotten."""
+BROKEN_MAX = 20
+"""More than so many broken promises are not listed, and end the storm."""
 RECOVERY_TIMEOUT_S = 30.0
 RECOVERY_RUNS = 20
 SETTLE_TIMEOUT_S = 10.0
@@ -74,7 +76,7 @@ class _Caller:
         self._tokens = iter(range(seed * 1_000_000, (seed + 1) * 1_000_000))
 
     def call_until(self, stop: threading.Event) -> None:
-        while not stop.is_set():
+        while not stop.is_set() and len(self._report.broken) < BROKEN_MAX:
             kind = self._random.choices(KINDS, _WEIGHTS)[0]
             act: Callable[[], None] = getattr(self, f"_{kind}")
             act()
@@ -128,7 +130,7 @@ class _Caller:
         with self._lock:
             self._report.requests += 1
             self._report.answers[answer] += 1
-            if broken is not None:
+            if broken is not None and len(self._report.broken) < BROKEN_MAX:
                 self._report.broken.append(broken)
 
 
@@ -179,7 +181,7 @@ def storm(
             thread.start()
         began = time.monotonic()
         try:
-            while faults.kills < kills and not engine._running().ended:
+            while faults.kills < kills and len(report.broken) < BROKEN_MAX:
                 faults.next(gap_s=gap_s)
                 report.faults, report.kills = faults.done, faults.kills
                 progress(report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -32,8 +32,8 @@ def reusing() -> Iterator[dspex.Engine]:
         yield engine
 
 
-def limited(**limits: object) -> Policy:
-    return Policy(name="test", languages={"python"}, limits=Limits(**limits))
+def limited(**limits: Any) -> Policy:
+    return Policy(name="test", languages=frozenset({"python"}), limits=Limits(**limits))
 
 
 # How a run ends.
@@ -276,11 +276,11 @@ def test_a_timeout_tightens_the_policy_and_never_loosens_it(engine: dspex.Engine
 
 def test_the_policy_of_a_run_tightens_that_of_the_engine_and_never_loosens_it() -> None:
     engines_own = Policy(
-        name="small", languages={"python"}, env={"TZ"}, limits=Limits(wall_s=0.4, output_bytes=10)
+        name="small", languages=frozenset({"python"}), env=frozenset({"TZ"}), limits=Limits(wall_s=0.4, output_bytes=10)
     )
     with dspex.Engine(policy=engines_own, idle_max=1) as engine:
         loose = Policy(
-            name="loose", languages={"python"}, env={"TZ", "LANG"}, limits=Limits(wall_s=60)
+            name="loose", languages=frozenset({"python"}), env=frozenset({"TZ", "LANG"}), limits=Limits(wall_s=60)
         )
         outcome = engine.run("print('x' * 100)", policy=loose)
         assert (outcome.status, outcome.stdout) == ("limit", "x" * 10)

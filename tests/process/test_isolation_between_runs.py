@@ -14,6 +14,8 @@ import dspex
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dspex.supervisor.worker import Worker
+
 RUNS = 8
 
 
@@ -117,7 +119,7 @@ def test_no_process_holds_what_belongs_to_another() -> None:
         engine.session() as told,
         engine.session() as other,
     ):
-        told_pid, other_pid = (one._seat._worker.pid for one in (told, other))
+        told_pid, other_pid = (worker_of(one).pid for one in (told, other))
         canary = secrets.token_bytes(24)
         told.run("kept = canary * 1000", variables={"canary": canary})
         engine.run("kept = canary * 1000", variables={"canary": canary})
@@ -131,6 +133,11 @@ def test_no_process_holds_what_belongs_to_another() -> None:
     assert {pid for pid, has in found.items() if has} == {told_pid}
     assert other_pid in found
     assert len(found) >= 3
+
+
+def worker_of(session: dspex.Session) -> Worker:
+    assert session._seat._worker is not None
+    return session._seat._worker
 
 
 def readable(pid: int) -> bool:

@@ -22,7 +22,7 @@ LIMITS = Limits(
     wall_s=0.5, grace_s=0.1, output_bytes=50_000, file_bytes=100_000, file_count=50,
     value_bytes=10_000, value_depth=20,
 )
-POLICY = Policy(name="fake", languages={"python"}, limits=LIMITS)
+POLICY = Policy(name="fake", languages=frozenset({"python"}), limits=LIMITS)
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +171,36 @@ def test_a_flood_leaves_the_supervisor_small_and_its_siblings_served(fakes: Fake
         assert [job.outcome().status for job in flood] == ["lost", "lost"]
     assert slowest_s < 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 64 * 1024
+
+
+# The outer guards alone: no inner guard, and no bound of the kernel, helps the fakes.
+
+
+def test_processor_time_is_bounded_from_outside() -> None:
+    limits = LIMITS.model_copy(update={"cpu_s": 0.2, "wall_s": 5.0})
+    with FakeEngine(policy=POLICY.model_copy(update={"limits": limits}), idle_max=1) as engine:
+        began = time.monotonic()
+        outcome = engine.run("deaf_silence")
+        took_s = time.monotonic() - began
+
+    assert outcome.error is not None
+    assert (outcome.status, outcome.error.limit, outcome.error.allowed) == ("limit", "cpu_s", 0.2)
+    assert outcome.error.noticed_by == "outer"
+    assert outcome.error.spent is not None
+    assert 0.3 <= outcome.error.spent < 1
+    assert took_s < 3
+
+
+def test_memory_is_bounded_from_outside() -> None:
+    limits = LIMITS.model_copy(update={"memory_bytes": 64 << 20, "wall_s": 5.0})
+    with FakeEngine(policy=POLICY.model_copy(update={"limits": limits}), idle_max=1) as engine:
+        outcome = engine.run("eats_memory")
+
+    assert outcome.error is not None
+    assert (outcome.status, outcome.error.limit) == ("limit", "memory_bytes")
+    assert outcome.error.noticed_by == "outer"
+    assert outcome.error.spent is not None
+    assert outcome.error.spent < 1 << 30
 
 
 # Zygotes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -103,9 +104,10 @@ def test_runs_that_are_asked_for_while_workers_die_are_all_answered(engine: dspe
     def kill() -> None:
         while not stop.wait(0.02):
             for pid in supervisor.worker_pids()[:1]:
-                if pid > 0:
-                    os.kill(pid, signal.SIGKILL)
-                    killed.append(pid)
+                with contextlib.suppress(ProcessLookupError):
+                    if pid > 0:
+                        os.kill(pid, signal.SIGKILL)
+                        killed.append(pid)
 
     killer = threading.Thread(target=kill)
     killer.start()

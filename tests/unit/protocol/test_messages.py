@@ -56,7 +56,7 @@ DECODERS: dict[str, Callable[[bytes], Any]] = {
     "worker": decode_from_worker, "zygote": decode_from_zygote, "run": decode_run,
     "fork": decode_fork,
 }
-OF_SIDE = {
+OF_SIDE: dict[str, Any] = {
     "worker": FROM_WORKER, "zygote": FROM_ZYGOTE, "run": [RUN], "fork": [Fork(1, 2, 3, 4)],
 }
 ALL = [message for messages in OF_SIDE.values() for message in messages]

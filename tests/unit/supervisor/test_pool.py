@@ -134,8 +134,8 @@ class FakeSession:
 
 
 def pool_of(**changed: int) -> Pool:
-    settings = {"workers_max": 4, "idle_max": 2, "requests_per_worker": 1, "waiting_max": 3}
-    made = PoolSettings(**{**settings, **changed}, cpu_s=3, data_bytes=1)
+    chosen: dict[str, Any] = {"workers_max": 4, "idle_max": 2, "requests_per_worker": 1, "waiting_max": 3}
+    made = PoolSettings(**{**chosen, **changed}, cpu_s=3, data_bytes=1)
     return Pool("python", Path(), made, FakeNursery())  # type: ignore[arg-type]
 
 

@@ -56,7 +56,8 @@ class FakeWorker:
         """End the run under way."""
         assert self.job is not None
         self.job.ended = "ended"
-        self.job.worker = self.job = None
+        self.job.worker = None
+        self.job = None
         self.owner.worker_idle(self)
 
     async def interrupt(self, job: FakeJob) -> None:

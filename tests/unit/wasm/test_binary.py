@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import pytest
 import wasmtime
@@ -51,11 +52,11 @@ TEXT = """
 
 @pytest.fixture
 def module() -> Module:
-    return Module(wasmtime.wat2wasm(TEXT))
+    return Module(bytes(wasmtime.wat2wasm(TEXT)))
 
 
-def instance(module: Module) -> tuple[wasmtime.Store, wasmtime.Instance]:
-    """Run what a module has become."""
+def instance(module: Module) -> tuple[wasmtime.Store, Any]:
+    """Run what a module has become; what it exports is of many types."""
     engine = wasmtime.Engine()
     store = wasmtime.Store(engine)
     compiled = wasmtime.Module(engine, module.encode())
@@ -153,7 +154,7 @@ def test_data_is_replaced_as_a_whole(module: Module) -> None:
 
 
 def test_data_above_half_of_the_address_space_is_put_there() -> None:
-    module = Module(wasmtime.wat2wasm('(module (memory 1) (data (i32.const 0) "x"))'))
+    module = Module(bytes(wasmtime.wat2wasm('(module (memory 1) (data (i32.const 0) "x"))')))
     module.set_data([((1 << 31) + 16, b"high")])
 
     assert module.section(DATA) == b"\x01\0\x41" + signed(-(1 << 31) + 16) + b"\x0b\x04high"
@@ -162,7 +163,7 @@ def test_data_above_half_of_the_address_space_is_put_there() -> None:
 
 def test_the_count_of_data_is_kept_right() -> None:
     text = '(module (memory 1) (data $d "x") (func (memory.init $d (i32.const 0) (i32.const 0) (i32.const 1))))'
-    module = Module(wasmtime.wat2wasm(text))
+    module = Module(bytes(wasmtime.wat2wasm(text)))
     assert not module.data_is_active()
 
     module.set_data([(0, b"a"), (1, b"b")])
@@ -225,7 +226,7 @@ def test_signed_numbers_are_what_wasmtime_takes_them_for(number: int) -> None:
     )
     engine = wasmtime.Engine()
     store = wasmtime.Store(engine)
-    made = wasmtime.Instance(store, wasmtime.Module(engine, binary), [])
+    made: Any = wasmtime.Instance(store, wasmtime.Module(engine, binary), [])
 
     assert made.exports(store)["n"].value(store) == number
 

@@ -1,0 +1,134 @@
+"""Where the processor time of one fresh worker goes, step by step: `python -m benchmarks.anatomy`.
+
+It plays zygote and worker without jail and supervisor, in a process that imports what a zygote
+imports, and forks the same life again and again with one step more each time. What the whole
+engine achieves is `benchmarks`' own business.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FORKS = 300
+_INSIDE = (
+    "import sys; sys.path[:0] = sys.argv[2:]; "
+    "from benchmarks.anatomy import dissect; dissect(sys.argv[1])"
+)
+
+
+def _cpu_ms(who: int) -> float:
+    used = resource.getrusage(who)
+    return (used.ru_utime + used.ru_stime) * 1000
+
+
+def _measure(live: Callable[[], object]) -> dict[str, float]:
+    """Fork `FORKS` children that live this life; return milliseconds and faults of one."""
+    own, children = _cpu_ms(resource.RUSAGE_SELF), _cpu_ms(resource.RUSAGE_CHILDREN)
+    faults = resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
+    began = time.perf_counter()
+    for _ in range(FORKS):
+        pid = os.fork()
+        if pid == 0:
+            live()
+            os._exit(0)
+        os.waitpid(pid, 0)
+    wall = time.perf_counter() - began
+    return {
+        "zygote_ms": (_cpu_ms(resource.RUSAGE_SELF) - own) / FORKS,
+        "worker_ms": (_cpu_ms(resource.RUSAGE_CHILDREN) - children) / FORKS,
+        "faults": (resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt - faults) / FORKS,
+        "wall_ms": wall * 1000 / FORKS,
+    }
+
+
+def dissect(runtime: str) -> None:
+    """Print one JSON object per step; run in a process of its own."""
+    rows = [("a Python process with nothing loaded: fork and exit", _measure(lambda: None))]
+
+    from dspex.languages import table  # noqa: PLC0415 - loading is what the next step measures
+    from dspex.protocol.messages import Budget, Run  # noqa: PLC0415 - see above
+    from dspex.worker import hot_pages, huge_code  # noqa: PLC0415 - see above
+
+    language = table.load("python", Path(runtime))
+    budget = Budget(5.0, 5.0, 1 << 28, 1 << 20, 1 << 20, 50, 1 << 20, 100, 64)
+
+    def serve() -> None:
+        message = Run(
+            run=1, source=b"1 + 1", filename="main.py", variables=b"", files={}, stdin=b"",
+            args=[], env={}, budget=budget, stream=False, single=True,
+        )
+        language.serve(message, lambda _frame: None)
+
+    def warm() -> None:
+        language.enter_worker()
+        language.warm()
+
+    def live() -> None:
+        warm()
+        serve()
+
+    for _ in range(12):
+        language.boot()
+        live()
+    language.boot()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    rows += [
+        ("a zygote with a guest: fork and exit", _measure(lambda: None)),
+        ("... and its own interrupt page", _measure(language.enter_worker)),
+        ("... and the warming run", _measure(warm)),
+        ("... and the run", _measure(live)),
+    ]
+    for _ in range(3):
+        warm()
+    rows.append(("the guest warmed before the fork", _measure(live)))
+    ring = hot_pages.pin(hot_pages.find(live))
+    rows.append(("and written pages copied by the fork", _measure(live)))
+    moved = huge_code.use_huge_pages(".cwasm")
+    rows.append(("and code on huge pages", _measure(live)))
+    for step, numbers in rows:
+        print(json.dumps({"step": step, **numbers}))
+    if ring < 0 or not moved:
+        print(json.dumps({"step": f"(pinned: {ring >= 0}, bytes moved: {moved})"}))
+
+
+def main() -> None:
+    """Dissect in a fresh process and print a table."""
+    import subprocess  # noqa: PLC0415 - it would bring threading, and so handlers for each fork
+
+    from rich.console import Console  # noqa: PLC0415 - the process within must stay small
+    from rich.table import Table  # noqa: PLC0415 - see above
+
+    from dspex.runtimes import locate  # noqa: PLC0415 - see above
+    from dspex.supervisor.zygote import _import_paths  # noqa: PLC0415 - see above
+
+    paths = [str(Path(__file__).parents[1]), *_import_paths()]
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _INSIDE, str(locate.python_runtime()), *paths],
+        stdout=subprocess.PIPE, text=True, check=True, timeout=300,
+    )
+    table = Table(title=f"Processor time of one fresh worker, mean of {FORKS}")
+    for column in ("step", "zygote ms", "worker ms", "faults", "wall ms"):
+        step = column == "step"
+        table.add_column(column, justify="left" if step else "right", no_wrap=step)
+    for line in done.stdout.splitlines():
+        row = json.loads(line)
+        numbers = [row.get(name) for name in ("zygote_ms", "worker_ms", "faults", "wall_ms")]
+        shown = ["" if n is None else f"{n:.0f}" if i == 2 else f"{n:.2f}" for i, n in enumerate(numbers)]
+        table.add_row(row["step"], *shown)
+    Console(width=max(100, Console().width)).print(table)
+
+
+if __name__ == "__main__":
+    main()
