@@ -5,6 +5,7 @@ What it does is compared with the shortest description of the format that can be
 
 from __future__ import annotations
 
+import itertools
 import random
 import zlib
 from collections.abc import Callable, Iterator
@@ -38,7 +39,8 @@ def check_decoder(make: Callable[[int], Decoder], data: bytes) -> str:
     """Feed a stream to new decoders: at once, byte by byte, and cut at random."""
     expected, refused, rest = _read(data)
     for pieces in _ways(data):
-        decoder, frames, broke = make(FRAME_BYTES_MAX), [], False
+        decoder, broke = make(FRAME_BYTES_MAX), False
+        frames: list[bytes] = []
         try:
             for piece in pieces:
                 frames += decoder.feed(piece)
@@ -57,7 +59,7 @@ def check_decoder(make: Callable[[int], Decoder], data: bytes) -> str:
 
 def _read(data: bytes) -> tuple[list[bytes], bool, int]:
     """Return the frames of a stream, whether it is refused then, and the bytes left over."""
-    frames = []
+    frames: list[bytes] = []
     while len(data) >= HEADER_BYTES:
         size = int.from_bytes(data[:HEADER_BYTES], "little")
         if size > FRAME_BYTES_MAX:
@@ -76,7 +78,7 @@ def _ways(data: bytes) -> Iterator[list[bytes]]:
     for _ in range(2):
         cuts = sorted(chance.randrange(len(data) + 1) for _ in range(4))
         ends = [0, *cuts, len(data)]
-        yield [data[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+        yield [data[start:end] for start, end in itertools.pairwise(ends)]
 
 
 _frames = st.binary(max_size=20).map(lambda body: len(body).to_bytes(4, "little") + body)

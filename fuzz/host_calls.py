@@ -222,7 +222,9 @@ def _program(data: bytes, view: memoryview) -> Iterator[tuple[str, list[int]]]:
         yield name, arguments
 
 
-def _argument(tape: Tape, call: str, name: str, view: memoryview) -> int:
+def _argument(  # noqa: C901, PLR0911 - one case after the other
+    tape: Tape, call: str, name: str, view: memoryview
+) -> int:
     """Choose an argument: a sensible one three times out of four."""
     long = (call, name) in _LONG
     if tape.number() % 4 == 3:

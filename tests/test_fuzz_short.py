@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -76,8 +77,8 @@ def write_past_the_end(patch: pytest.MonkeyPatch) -> None:
 
 def open_on_the_host(patch: pytest.MonkeyPatch) -> None:
     def chdir(_calls: Syscalls, _path: int) -> int:
-        with open("/dev/null", "rb"):
-            return 0
+        os.close(os.open("/dev/null", os.O_RDONLY))
+        return 0
 
     patch.setattr(Syscalls, "chdir", chdir)
 

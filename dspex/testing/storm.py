@@ -203,7 +203,7 @@ def _check_recovery(engine: Engine, report: Report) -> None:
             report.broken.append(f"not recovered after {RECOVERY_TIMEOUT_S} s")
             return
         try:
-            served = served + 1 if engine.run("6 * 7").value == 42 else 0  # noqa: PLR2004
+            served = served + 1 if engine.run("6 * 7").value == 42 else 0
         except WorkerLost:
             served = 0
         except Exception as error:  # noqa: BLE001 - told

@@ -121,7 +121,7 @@ class Canary:
     def _watch(self) -> int:
         """Have the kernel tell of whoever opens, reads or changes anything in the folder."""
         libc = ctypes.CDLL(None, use_errno=True)
-        wires = libc.inotify_init1(_IN_NONBLOCK | _IN_CLOEXEC)
+        wires: int = libc.inotify_init1(_IN_NONBLOCK | _IN_CLOEXEC)
         if wires < 0:
             raise OSError(ctypes.get_errno(), "inotify_init1")
         if libc.inotify_add_watch(wires, os.fsencode(self.folder), _IN_ALL_EVENTS) < 0:
@@ -129,7 +129,7 @@ class Canary:
         return wires
 
     def _touches(self) -> list[str]:
-        found = []
+        found: list[str] = []
         try:
             data = os.read(self._wires, 1 << 16)
         except BlockingIOError:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
-import psutil
 import pytest
 
 import dspex
 from tests.escape.canary import Canary
-
-Attack = Callable[..., dspex.Outcome]
+from tests.escape.ending import Attack
+from tests.escape.processes import children_of_workers, descendants
 
 _PR_SET_CHILD_SUBREAPER = 36
 _GONE_WITHIN_S = 5
@@ -56,7 +56,7 @@ def engine(canary: Canary) -> Iterator[dspex.Engine]:
 def attack(engine: dspex.Engine, canary: Canary, the_next_request_works: None) -> Iterator[Attack]:
     """Return `Engine.run` for attackers; whatever they do, the canary must live."""
 
-    def attack(code: str, **given: object) -> dspex.Outcome:
+    def attack(code: str, **given: Any) -> dspex.Outcome:
         outcome = engine.run(code, variables={"canary": canary.known}, **given)
         canary.check_outcome(outcome)
         return outcome
@@ -64,19 +64,3 @@ def attack(engine: dspex.Engine, canary: Canary, the_next_request_works: None) -
     yield attack
     canary.check()
     assert not children_of_workers(engine)
-
-
-def descendants() -> set[int]:
-    """Return the ids of all processes below this one."""
-    return {process.pid for process in psutil.Process().children(recursive=True)}
-
-
-def children_of_workers(engine: dspex.Engine) -> set[int]:
-    """Return the ids of processes that a worker has started: there may be none."""
-    found = set()
-    for pid in engine._running().worker_pids():
-        try:
-            found |= {child.pid for child in psutil.Process(pid).children(recursive=True)}
-        except psutil.NoSuchProcess:  # ended between the two looks, as most workers do
-            continue
-    return found

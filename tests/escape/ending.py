@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+import dspex
 
-    import dspex
+if TYPE_CHECKING:
     from tests.escape.canary import Canary
+
+Attack = Callable[..., dspex.Outcome]
+"""The fixture `attack`: `Engine.run` for a program that is told where the canary is."""
 
 
 class Attempt(NamedTuple):

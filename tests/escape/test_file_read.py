@@ -9,8 +9,7 @@ import pytest
 
 import dspex
 from tests.escape.canary import Canary
-from tests.escape.conftest import Attack
-from tests.escape.ending import Attempt, ending, names
+from tests.escape.ending import Attack, Attempt, ending, names
 
 BY_PATH = [
     Attempt("open", "open(canary['file']).read()", "raised FileNotFoundError: [Errno 44] No such file or directory: 'CANARY/secret.txt'"),

@@ -9,8 +9,7 @@ import pytest
 
 import dspex
 from tests.escape.canary import Canary
-from tests.escape.conftest import Attack
-from tests.escape.ending import Attempt, ending, names
+from tests.escape.ending import Attack, Attempt, ending, names
 
 CONNECTIONS = [
     Attempt("tcp", "import socket\nsocket.create_connection(('127.0.0.1', canary['tcp']))", "raised socket.gaierror: [Errno -4] Non-recoverable error"),

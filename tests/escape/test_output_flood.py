@@ -8,14 +8,13 @@ import pytest
 import dspex
 from dspex.limits import KIB, MIB, Limits
 from tests.escape.canary import Canary
-from tests.escape.conftest import Attack
-from tests.escape.ending import ending
+from tests.escape.ending import Attack, ending
 
 OUTPUT_BYTES = 64 * KIB
 SMALL = dspex.Policy.load("compute").tightened(
     dspex.Policy(
         name="small",
-        languages={"python"},
+        languages=frozenset({"python"}),
         limits=Limits(output_bytes=OUTPUT_BYTES, wall_s=3, file_bytes=4 * MIB, value_bytes=MIB),
     )
 )

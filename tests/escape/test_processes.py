@@ -9,8 +9,8 @@ import pytest
 
 import dspex
 from tests.escape.canary import Canary
-from tests.escape.conftest import Attack, children_of_workers
-from tests.escape.ending import Attempt, ending, names
+from tests.escape.ending import Attack, Attempt, ending, names
+from tests.escape.processes import children_of_workers
 
 STARTS = [
     Attempt("system", "import os\nos.system('touch ' + canary['folder'] + '/new')", "ok -1"),

@@ -14,20 +14,31 @@ from dspex.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Self
 
     import dspex
+
+GREEDY = {
+    "bytearrays": "rows = []\nwhile True: rows.append(bytearray(1 << 20))",
+    "lists": "rows = []\nwhile True: rows.append([0] * 1000)",
+    "strings": "text = 'x'\nwhile True: text += text",
+    "dict": "table = {}\nwhile True: table[len(table)] = str(len(table)) * 50",
+    "one": "bytearray(10 ** 9)",
+    "generators": "def f():\n    yield\nrows = []\nwhile True: rows += [f() for _ in range(1000)]",
+}
+"""Programs that take memory until they get no more."""
 
 LOOPS = {
     "loop": "while True: pass",
     "calls": "def f(n):\n    return n and f(n - 1)\nwhile True: f(50)",
     "data": "rows = []\nwhile True:\n    rows = [str(n) for n in range(1000)]",
+    "power": "10 ** 10 ** 8",
     "sleep": "import time\ntime.sleep(100)",
     "regex": "import re\nre.match(r'(a+)+$', 'a' * 64 + 'b')",
 }
 """Programs without end that CPython interrupts."""
 
 STUCK_IN_C = {
-    "power": "10 ** 10 ** 8",
     "sum": "sum(range(10**12))",
     "max": "max(range(10**12))",
     "deque": "import collections, itertools\ncollections.deque(itertools.count(), maxlen=0)",
@@ -77,7 +88,7 @@ class PeakMemory:
         self.bytes = 0
         """Largest resident size that the kernel saw of any worker; shared pages included."""
 
-    def __enter__(self) -> PeakMemory:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

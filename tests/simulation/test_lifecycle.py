@@ -235,7 +235,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     @precondition(lambda self: self.token > 6)
     @rule(twice=st.booleans())
-    def close_engine(self, twice: bool) -> None:
+    def close_engine(self, twice: bool) -> None:  # noqa: FBT001 - hypothesis passes by name
         self.closed = True
         for model in self.all_jobs:
             model.disturbed = True
@@ -248,6 +248,7 @@ class Lifecycle(RuleBasedStateMachine):
     @invariant()
     def there_are_never_more_workers_than_allowed(self) -> None:
         if self.engine is not None and not self.closed:
+            # One that was dismissed for a session may not have ended yet.
             assert len(self.engine._running().worker_pids()) <= WORKERS_MAX + 1
 
     def teardown(self) -> None:
@@ -270,7 +271,7 @@ class Lifecycle(RuleBasedStateMachine):
 
 TestLifecycle = Lifecycle.TestCase
 TestLifecycle.settings = settings(
-    max_examples=25, stateful_step_count=15, deadline=None, database=None,
+    max_examples=18, stateful_step_count=15, deadline=None, database=None,
     suppress_health_check=list(HealthCheck),
 )
 TestLifecycle.pytestmark = [pytest.mark.slow]
