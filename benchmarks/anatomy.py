@@ -55,11 +55,11 @@ def dissect(runtime: str) -> None:
     """Print one JSON object per step; run in a process of its own."""
     rows = [("a Python process with nothing loaded: fork and exit", _measure(lambda: None))]
 
-    from dspex.languages import table  # noqa: PLC0415 - loading is what the next step measures
+    from dspex.languages.python import PythonGuest  # noqa: PLC0415 - loading is what is measured
     from dspex.protocol.messages import Budget, Run  # noqa: PLC0415 - see above
-    from dspex.worker import hot_pages, huge_code  # noqa: PLC0415 - see above
+    from dspex.worker import hot_pages, huge_code, zygote  # noqa: PLC0415 - see above
 
-    language = table.load("python", Path(runtime))
+    language = PythonGuest(Path(runtime))
     budget = Budget(5.0, 5.0, 1 << 28, 1 << 20, 1 << 20, 50, 1 << 20, 100, 64)
 
     def serve() -> None:
@@ -67,7 +67,7 @@ def dissect(runtime: str) -> None:
             run=1, source=b"1 + 1", filename="main.py", variables=b"", files={}, stdin=b"",
             args=[], env={}, budget=budget, stream=False, single=True,
         )
-        language.serve(message, lambda _frame: None)
+        language.serve(message, zygote._Nowhere())
 
     def warm() -> None:
         language.enter_worker()
@@ -113,9 +113,9 @@ def main() -> None:
     from dspex.runtimes import locate  # noqa: PLC0415 - see above
     from dspex.supervisor.zygote import _import_paths  # noqa: PLC0415 - see above
 
-    paths = [str(Path(__file__).parents[1]), *_import_paths()]
+    paths = [str(Path(__file__).parents[1]), *_import_paths(("wasmtime", "msgspec"))]
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", _INSIDE, str(locate.python_runtime()), *paths],
+        [sys.executable, "-I", "-S", "-c", _INSIDE, str(locate.runtime("python")), *paths],
         stdout=subprocess.PIPE, text=True, check=True, timeout=300,
     )
     table = Table(title=f"Processor time of one fresh worker, mean of {FORKS}")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dspex.engine import Engine, RunningJob, Session
 from dspex.loops import running_loop
 from dspex.parameters import function_like, method_like
+from dspex.tools import caller_loop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -207,14 +208,19 @@ class _Listener:
 def _submitted(
     submit: Callable[..., RunningJob], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> AsyncJob:
-    """Begin a run whose output is told to the caller's loop."""
-    on_output = kwargs.get("on_output")
-    if not callable(on_output) or inspect.iscoroutinefunction(on_output):
-        # What is wrong with it, if it is there at all, is the engine's to say.
-        return AsyncJob(submit(*args, **kwargs), None)
-    listener = _Listener(on_output, running_loop())
-    job = listener.job = submit(*args, **{**kwargs, "on_output": listener})
-    return AsyncJob(job, listener)
+    """Begin a run whose output is told to the caller's loop, and whose tools may run there."""
+    loop = running_loop()
+    before = caller_loop.set(loop.spawn)
+    try:
+        on_output = kwargs.get("on_output")
+        if not callable(on_output) or inspect.iscoroutinefunction(on_output):
+            # What is wrong with it, if it is there at all, is the engine's to say.
+            return AsyncJob(submit(*args, **kwargs), None)
+        listener = _Listener(on_output, loop)
+        job = listener.job = submit(*args, **{**kwargs, "on_output": listener})
+        return AsyncJob(job, listener)
+    finally:
+        caller_loop.reset(before)
 
 
 async def _started(start: Callable[[], Engine]) -> Engine:

@@ -13,6 +13,7 @@ import math
 import os
 import threading
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,19 +32,20 @@ from dspex.parameters import function_like, method_like
 from dspex.policy import Policy
 from dspex.protocol.framing import FrameError
 from dspex.request import OutputCallback, Request, to_message
-from dspex.runtimes import locate
 from dspex.runtimes.progress import Terminal
 from dspex.supervisor.ending import to_outcome
 from dspex.supervisor.job import Job
-from dspex.supervisor.pool import PoolSettings
+from dspex.supervisor.pool import Pool, PoolSettings
 from dspex.supervisor.tree import Supervisor
-from dspex.supervisor.zygote import ZygoteFailed
+from dspex.supervisor.zygote import Served, ZygoteFailed
+from dspex.tools import ToolRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
     from typing import Self
 
+    from dspex.languages.base import LanguageSpec
     from dspex.supervisor.job import Facts
     from dspex.supervisor.seat import Seat
 
@@ -74,6 +76,7 @@ class Engine:
         workers_max: int | None = None,
         idle_max: int | None = None,
         waiting_max: int = WAITING_MAX,
+        languages: Sequence[str] | None = None,
     ) -> None:
         """Start the processes; the first time on a machine also compile the runtime, visibly.
 
@@ -84,6 +87,8 @@ class Engine:
             workers_max: Most processes at once; by default 64, or 16 per processor if that is more.
             idle_max: Warm processes kept ready; by default four per processor.
             waiting_max: Most runs that may wait for a process; one more raises `EngineBusy`.
+            languages: Which to start now, by default Python if the policy grants it; the others
+                start when they are first asked for. The bounds above are each language's.
 
         Raises:
             PolicyInvalid: The policy cannot be used.
@@ -103,9 +108,19 @@ class Engine:
             data_bytes=limits.memory_bytes + limits.file_bytes + WORKER_OWN_BYTES,
             require_layers=self._policy.require_layers,
         )
+        self._settings = settings
+        self._tool_runner = ToolRunner()
         self._lock = threading.Lock()
+        self._opening = threading.Lock()
+        self._pools: dict[tuple[str, str | None], Pool] = {}
         self._pid = os.getpid()
-        self._supervisor: Supervisor | None = self._start(settings)
+        self._supervisor: Supervisor | None = Supervisor()
+        try:
+            for language in self._first_languages(languages):
+                self._pool(language, None)
+        except BaseException:
+            self._supervisor.close(wait=False)
+            raise
 
     @property
     def policy(self) -> Policy:
@@ -114,8 +129,12 @@ class Engine:
 
     @property
     def isolation(self) -> tuple[str, ...]:
-        """Names of the layers that stand around each worker."""
-        return self._running().isolation
+        """Names of the layers that stand around each worker of the languages that have started."""
+        self._running()
+        armed = [set(pool.isolation) for pool in list(self._pools.values())]
+        common = set.intersection(*armed) if armed else set()
+        return tuple(name for pool in self._pools.values() for name in pool.isolation
+                     if name in common)[: len(common)]
 
     def submit(
         self,
@@ -124,6 +143,7 @@ class Engine:
         language: str = "python",
         image: str | None = None,
         variables: Mapping[str, Any] | None = None,
+        tools: Mapping[str, Callable[..., Any]] | None = None,
         files: Mapping[str, bytes | str] | None = None,
         stdin: str | bytes = "",
         args: Sequence[str] = (),
@@ -142,13 +162,17 @@ class Engine:
         supervisor = self._running()
         effective = self._tightened(policy)
         _check_language(effective, language, image)
+        pool = self._pool(language, image)
         if effective is not self._policy:
-            _check_given(effective, supervisor.isolation)
-        request = Request(code, variables, files, stdin, args, env, timeout_s)
-        made = _make_job(request, effective, language, on_output, "main.py", single=True)
-        job = RunningJob(made, supervisor, None, self)
+            _check_given(effective, pool.isolation)
+        request = Request(code, variables, files, stdin, args, env, timeout_s, tools)
+        made = _make_job(
+            request, effective, language, on_output=on_output, supervisor=supervisor,
+            tool_runner=self._tool_runner, run_number=1, single=True,
+        )
+        job = RunningJob(made, supervisor, pool, self)
         if not isinstance(made, Outcome):
-            supervisor.submit(made, wait=wait)
+            supervisor.submit(pool, made, wait=wait)
         return job
 
     @method_like(submit)
@@ -160,6 +184,7 @@ class Engine:
             language: One of the languages that the policy grants.
             image: Named environment image; None for the language's default.
             variables: Values that the program finds as globals.
+            tools: Functions of the caller, by the name under which the program can call them.
             files: Content by path relative to the program's working directory.
             stdin: What the program reads from standard input.
             args: What the program sees as `sys.argv[1:]`.
@@ -187,16 +212,25 @@ class Engine:
         *,
         language: str = "python",
         image: str | None = None,
+        tools: Mapping[str, Callable[..., Any]] | None = None,
         policy: str | Path | Policy | None = None,
     ) -> Session:
         """Open a session: a sandbox whose state lives from run to run.
+
+        Args:
+            language: One of the languages that the policy grants.
+            image: Named environment image; None for the language's default.
+            tools: Functions that each run can call, beside those that come with the run.
+            policy: Tightens the engine's policy for the session.
 
         Raises:
             RequestError: The language, image or policy cannot be used.
             EngineBusy: All processes are taken.
             SessionClosed: The engine is closed.
         """
-        session = self.order_session(language=language, image=image, policy=policy)
+        session = self.order_session(
+            language=language, image=image, tools=tools, policy=policy
+        )
         try:
             session.ready.result()
         except BaseException:
@@ -207,18 +241,25 @@ class Engine:
     @method_like(session)
     def order_session(self, **kwargs: Any) -> Session:
         """Return a session at once; it can be used when its `ready` is settled."""
-        language = kwargs.get("language", "python")
+        language, image = kwargs.get("language", "python"), kwargs.get("image")
         supervisor = self._running()
         effective = self._tightened(kwargs.get("policy"))
-        _check_language(effective, language, kwargs.get("image"))
-        _check_given(effective, supervisor.isolation)
+        _check_language(effective, language, image)
+        if not table.spec(language).sessions:
+            msg = f"language: {language} has no sessions, as no state of it outlives a run"
+            raise RequestError(msg)
         supervisor.check_may_wait()
-        return Session(self, supervisor, effective, language)
+        pool = self._pool(language, image)
+        _check_given(effective, pool.isolation)
+        return Session(
+            self, supervisor, pool, policy=effective, language=language, tools=kwargs.get("tools")
+        )
 
     def close(self) -> None:
         """End every process of this engine; closing twice is closing once."""
         with self._lock:
             supervisor, self._supervisor = self._supervisor, None
+        self._tool_runner.close()
         if supervisor is not None:
             supervisor.close()
 
@@ -237,16 +278,51 @@ class Engine:
         """Close."""
         self.close()
 
-    def _start(self, settings: PoolSettings) -> Supervisor:
-        try:
-            return Supervisor("python", self._find_runtime(), settings)
-        except ZygoteFailed as error:
-            raise LanguageUnavailable(
-                "python", f"its processes cannot start: {error}", remedy="see `dspex doctor`"
-            ) from error
+    def _first_languages(self, wanted: Sequence[str] | None) -> Sequence[str]:
+        if wanted is None:
+            return [name for name in ("python",) if name in self._policy.languages]
+        for name in wanted:
+            _check_language(self._policy, name, None)
+        return wanted
 
-    def _find_runtime(self) -> Path:
-        return _find_runtime()
+    def _pool(self, language: str, image: str | None) -> Pool:
+        """Return the workers of a language and image, started at the first call."""
+        found = self._pools.get((language, image))
+        if found is not None:
+            return found
+        supervisor = self._running()
+        supervisor.check_may_wait()
+        with self._opening:
+            found = self._pools.get((language, image))
+            if found is None:
+                spec = table.spec(language)
+                served = self._served(spec, image)
+                settings = self._pool_settings(spec)
+                try:
+                    found = supervisor.open_pool(served, settings).result()
+                except ZygoteFailed as error:
+                    raise LanguageUnavailable(
+                        language, f"its processes cannot start: {error}", remedy="see `dspex doctor`"
+                    ) from error
+                self._pools[language, image] = found
+        return found
+
+    def _pool_settings(self, spec: LanguageSpec) -> PoolSettings:
+        required = self._settings.require_layers | spec.require_layers
+        return replace(self._settings, require_layers=required)
+
+    def _served(self, spec: LanguageSpec, image: str | None) -> Served:
+        """Find a runtime, or make it, telling a person about what takes long."""
+        name = spec.name if image is None else f"{spec.name}/{image}"
+        title = f"dspex: preparing the {name} runtime, once for this machine"
+        try:
+            with Terminal(title, lazy=True) as progress:
+                runtime = spec.runtime(image, progress)
+        except (OSError, RuntimeError, ModuleNotFoundError) as error:
+            raise LanguageUnavailable(
+                spec.name, f"its runtime could not be made: {error}", remedy="see `dspex doctor`"
+            ) from error
+        return Served(name, spec.guest, runtime, spec.packages)
 
     def _tightened(self, policy: str | Path | Policy | None) -> Policy:
         return _tightened(self._policy, policy)
@@ -263,23 +339,23 @@ class Engine:
 class RunningJob:
     """A run under way, or ended: `outcome` waits for its end, `cancel` gives it up."""
 
-    __slots__ = ("_job", "_outcome", "_owner", "_seat", "_supervisor")
+    __slots__ = ("_job", "_outcome", "_owner", "_place", "_supervisor")
 
     def __init__(
-        self, made: Job | Outcome, supervisor: Supervisor, seat: Seat | None, owner: object
+        self, made: Job | Outcome, supervisor: Supervisor, place: Pool | Seat, owner: object
     ) -> None:
         """Wrap a job of the supervisor, or an outcome that was there before anything ran.
 
         Args:
             made: The job or outcome.
             supervisor: Whose job it is.
-            seat: The session's place, if it runs in one.
+            place: The pool or the session that it runs in.
             owner: Engine or session, which must not be collected before the job has ended.
         """
         self._job = None if isinstance(made, Outcome) else made
         self._outcome = made if isinstance(made, Outcome) else None
         self._supervisor = supervisor
-        self._seat = seat
+        self._place = place
         self._owner = owner
 
     @property
@@ -316,7 +392,8 @@ class RunningJob:
             if not self._job.future.done():
                 self._supervisor.check_may_wait()
             facts = self._job.future.result(timeout_s)
-            self._outcome = to_outcome(self._job, facts, session=self._seat is not None)
+            session = not isinstance(self._place, Pool)
+            self._outcome = to_outcome(self._job, facts, session=session)
         return self._outcome
 
     def outcome_or_cancel(self) -> Outcome:
@@ -336,10 +413,10 @@ class RunningJob:
         job = self._job
         if job is None or job.future.done():
             return
-        if self._seat is None:
-            self._supervisor.cancel(job)
+        if isinstance(self._place, Pool):
+            self._supervisor.cancel(self._place, job)
         else:
-            self._supervisor.cancel_in(self._seat, job)
+            self._supervisor.cancel_in(self._place, job)
 
 
 class Session:
@@ -355,15 +432,23 @@ class Session:
     """
 
     def __init__(
-        self, engine: Engine, supervisor: Supervisor, policy: Policy, language: str
+        self,
+        engine: Engine,
+        supervisor: Supervisor,
+        pool: Pool,
+        *,
+        policy: Policy,
+        language: str,
+        tools: Mapping[str, Callable[..., Any]] | None,
     ) -> None:
         """Order a seat of the supervisor; `Engine.session` does that, and waits for it."""
         self._engine = engine
         self._supervisor = supervisor
         self._policy = policy
         self._language = language
+        self._tools = dict(tools or {})
         self._runs = 0
-        self._seat = supervisor.order_seat()
+        self._seat = supervisor.order_seat(pool)
         self._closed = False
 
     @property
@@ -381,6 +466,7 @@ class Session:
         code: str | bytes,
         *,
         variables: Mapping[str, Any] | None = None,
+        tools: Mapping[str, Callable[..., Any]] | None = None,
         files: Mapping[str, bytes | str] | None = None,
         stdin: str | bytes = "",
         args: Sequence[str] = (),
@@ -392,9 +478,12 @@ class Session:
         """Begin a run in the session and return at once; the parameters are those of `run`."""
         effective = _tightened(self._policy, policy)
         self._runs += 1
-        filename = "main.py" if self._runs == 1 else f"main-{self._runs}.py"
-        request = Request(code, variables, files, stdin, args, env, timeout_s)
-        made = _make_job(request, effective, self._language, on_output, filename, single=False)
+        every = self._tools if tools is None else {**self._tools, **tools}
+        request = Request(code, variables, files, stdin, args, env, timeout_s, every)
+        made = _make_job(
+            request, effective, self._language, on_output=on_output, supervisor=self._supervisor,
+            tool_runner=self._engine._tool_runner, run_number=self._runs, single=False,
+        )
         job = RunningJob(made, self._supervisor, self._seat, self)
         if not isinstance(made, Outcome):
             self._supervisor.submit_to(self._seat, made)
@@ -444,22 +533,29 @@ def _make_job(
     request: Request,
     policy: Policy,
     language: str,
-    on_output: OutputCallback | None,
-    filename: str,
     *,
+    on_output: OutputCallback | None,
+    supervisor: Supervisor,
+    tool_runner: ToolRunner,
+    run_number: int,
     single: bool,
 ) -> Job | Outcome:
     """Check a request; what is wrong with the program itself is an outcome, not an error."""
     _check_listener(on_output)
+    spec = table.spec(language)
     try:
         message, limits = to_message(
-            request, policy, filename=filename, stream=on_output is not None, single=single
+            request, policy, spec, run_number=run_number, stream=on_output is not None,
+            single=single,
         )
     except (GuestRefused, LimitExceeded) as error:
         return Outcome.of_error(error, language=language, session_usable=not single)
     listener = None if on_output is None else _decoded(on_output)
+    on_call = None
+    if request.tools:
+        on_call = tool_runner.bind(request.tools, limits, supervisor.answer)
     try:
-        return Job(message, language, limits.grace_s, listener)
+        return Job(message, language, limits.grace_s, listener, on_call)
     except FrameError as error:
         msg = f"code, variables, files and stdin together: {error}"
         raise RequestError(msg) from None
@@ -514,17 +610,17 @@ def _check_language(policy: Policy, language: object, image: object) -> None:
     if not isinstance(language, str):
         msg = f"language: str wanted, {type(language).__name__} given"
         raise TypeError(msg)
-    if language not in table.NAMES:
-        raise LanguageUnavailable(
-            language, "there is no such language", remedy=f"use one of {', '.join(table.NAMES)}"
-        )
     policy.require("language", [language])
-    if image is not None:
-        if not isinstance(image, str):
-            msg = f"image: str wanted, {type(image).__name__} given"
-            raise TypeError(msg)
-        policy.require("image", [image])
-        msg = f"image: there is no image {image!r} for {language}"
+    spec = table.spec(language)
+    if image is None:
+        return
+    if not isinstance(image, str):
+        msg = f"image: str wanted, {type(image).__name__} given"
+        raise TypeError(msg)
+    policy.require("image", [image])
+    if image not in spec.images():
+        there = ", ".join(spec.images()) or "none"
+        msg = f"image: there is no image {image!r} for {language} (there are: {there})"
         raise RequestError(msg)
 
 
@@ -536,18 +632,6 @@ def _count(name: str, number: object, *, least: int = 1) -> int:
         msg = f"{name}: {number} given, at least {least} wanted"
         raise RequestError(msg)
     return number
-
-
-def _find_runtime() -> Path:
-    try:
-        if locate.status()[0].ready:
-            return locate.python_runtime()
-        with Terminal("dspex: preparing the Python runtime, once for this machine") as progress:
-            return locate.python_runtime(progress)
-    except (OSError, RuntimeError, ModuleNotFoundError) as error:
-        raise LanguageUnavailable(
-            "python", f"its runtime could not be made: {error}", remedy="see `dspex doctor`"
-        ) from error
 
 
 _default_lock = threading.Lock()

@@ -49,7 +49,7 @@ class Limits(BaseModel):
     )
 
     wall_s: Seconds = 10.0
-    """Time on the clock, host calls and sleeping included.
+    """Time on the clock, sleeping included; stands still while the guest waits for a host call.
 
     - Guest sees: `KeyboardInterrupt` at the deadline.
     - Inner guard: a timer of the worker that raises the interpreter's interrupt flag.
@@ -138,6 +138,14 @@ class Limits(BaseModel):
     - Outer guard: none is needed; an open file of the guest is none of the host's.
     """
 
+    host_wait_s: Seconds = 60.0
+    """Time on the clock that all calls of the caller's tools together may take.
+
+    - Guest sees: nothing; it is ended while it waits.
+    - Inner guard: none.
+    - Outer guard: the supervisor kills the worker.
+    """
+
     host_calls: Count = 1000
     """How often the guest may call the caller's tools.
 
@@ -171,6 +179,9 @@ class Usage:
 
     wall_s: float = 0.0
     """Time on the clock, from the request's arrival in the worker to its end."""
+
+    waited_s: float = 0.0
+    """The part of `wall_s` in which the guest waited for host calls."""
 
     cpu_s: float = 0.0
     """Processor time of the worker within the run."""

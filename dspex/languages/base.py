@@ -1,22 +1,48 @@
-"""What a language promises to the worker that serves it.
+"""What a language promises to the worker that serves it, and what the worker gives to it.
 
 A language is loaded once, in the zygote, and then lives in forked workers: whatever `load` and
-`boot` leave in memory is what every worker begins with. Nothing here may start a thread.
+`boot` leave in memory is what every worker begins with. Nothing here may start a thread. A third
+party registers a `LanguageSpec` of its own as an entry point; see `dspex.languages.table`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from dspex.protocol.messages import Ended, Run
+    from dspex.protocol.messages import Answer, Call, Ended, Output, Run, WrittenFile
+    from dspex.runtimes.progress import Progress
+
+
+class Link(Protocol):
+    """A language's way to the supervisor while it serves a run."""
+
+    def send(self, message: Output | WrittenFile | Call) -> None:
+        """Send a message of the run."""
+
+    def answers(self, wait_s: float) -> list[Answer]:
+        """Return the answers that have arrived since the last call, waiting for a first one.
+
+        Args:
+            wait_s: Longest wait in seconds; signals are seen after it.
+
+        Returns:
+            Answers in the order of their arrival; none if the time is over.
+        """
 
 
 class Language(Protocol):
     """One guest at a time, of one language, in the current process."""
+
+    rehearsal: bytes
+    """A small ordinary program: it is run in the zygote, so that what it touches is warm."""
+
+    smallest: bytes
+    """A program that does next to nothing: what it touches, every run touches."""
 
     def boot(self) -> None:
         """Make a fresh guest from the snapshot; the last one, if any, is gone."""
@@ -27,15 +53,44 @@ class Language(Protocol):
     def warm(self) -> None:
         """Touch what a run will touch, and draw fresh randomness: before any request is there."""
 
-    def serve(self, run: Run, send: Callable[[bytes], None]) -> Ended:
-        """Run a program; outputs and files go through `send` as encoded messages.
+    def serve(self, run: Run, link: Link) -> Ended:
+        """Run a program; outputs, files and calls go through `link`.
 
         It must return whatever the guest does, short of never giving control back.
         """
 
 
-class Loader(Protocol):
-    """Makes a `Language` from the folder of its compiled runtime."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanguageSpec:
+    """One name that `run(language=...)` takes, and what stands behind it."""
 
-    def __call__(self, runtime: Path) -> Language:
-        """Load the runtime; booting comes later."""
+    name: str
+    guest: str
+    """`module:class` of the `Language`; called with the runtime's folder, and only in zygotes."""
+
+    runtime: Callable[[str | None, Progress], Path]
+    """Returns the folder that `guest` is made from, for an image or for None, making it if need be.
+
+    Raises `RequestError` for an unknown image, `OSError` or `RuntimeError` if it cannot be made.
+    """
+
+    filename: str
+    """What the program is called in its own tracebacks."""
+
+    images: Callable[[], tuple[str, ...]] = tuple
+    """Returns the names that `run(image=...)` takes beside None."""
+
+    packages: tuple[str, ...] = ("wasmtime", "msgspec")
+    """Python packages that the zygote may import."""
+
+    require_layers: frozenset[str] = frozenset()
+    """Isolation layers that this language cannot do without, whatever the policy says."""
+
+    binary_source: bool = False
+    """Whether a program may be any bytes; otherwise it is text."""
+
+    sessions: bool = True
+    """Whether state can live from run to run."""
+
+    tools: bool = True
+    """Whether programs can call the caller's tools."""

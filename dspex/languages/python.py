@@ -11,23 +11,15 @@ import hashlib
 import json
 import mmap
 import os
-import signal
+import struct
 import time
 from typing import TYPE_CHECKING
 
 import msgspec
 import wasmtime
 
-from dspex.protocol.messages import (
-    ENVELOPE_BYTES,
-    BudgetUsedUp,
-    Ended,
-    InstanceGone,
-    Output,
-    Run,
-    WrittenFile,
-    encode,
-)
+from dspex.languages.account import NAP_S, OutputFlood, RunAccount
+from dspex.protocol.messages import ENVELOPE_BYTES, BudgetUsedUp, Ended, InstanceGone, Run
 from dspex.wasm import interrupt
 from dspex.wasm.emscripten import (
     HOME,
@@ -50,8 +42,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from dspex.languages.base import Link
+    from dspex.protocol.messages import Answer
+
 REQUEST_FD = 1 << 20
 REPLY_FD = REQUEST_FD + 1
+CALLS_FD = REQUEST_FD + 2
 COMPILED = "python.cwasm"
 ENTRY = "entry.json"
 ROOT_DATA, ROOT_INDEX = "root.bin", "root.json"
@@ -60,11 +56,8 @@ EXPORTS = ("memory", "PyObject_CallNoArgs", "Py_EMSCRIPTEN_SIGNAL_HANDLING")
 
 ENVIRONMENT = {"HOME": HOME, "LANG": "C.UTF-8", "PATH": "/usr/bin", "TZ": "UTC", "TMPDIR": "/tmp"}  # noqa: S108
 GUEST_SIGINT = 2
-_WARM_BUDGET = 1 << 16
-FLOOD_GRACE_S = 0.25
-"""How long a guest may go on writing after its output was cut, before it is ended."""
-_NAP_S = 0.02
-"""How long a signal may have to wait while the guest sleeps."""
+_NAME_CHARS_MAX = 200
+_ANSWER_HEAD = struct.Struct("<QIII")
 
 
 class _Request:
@@ -118,8 +111,67 @@ class _Reply:
         return report, value
 
 
+class _Calls:
+    """The channel that the guest's tools begin calls through and read answers from."""
+
+    __slots__ = ("_account", "_data", "_wait_s", "allowed")
+
+    def __init__(self, account: RunAccount) -> None:
+        self._account = account
+        self.allow(tools=False)
+
+    def allow(self, *, tools: bool) -> None:
+        self.allowed = tools
+        self._data = memoryview(b"")
+        self._wait_s: float | None = None
+
+    def write(self, data: memoryview) -> int:
+        """Take `C` with a name, a line end and arguments; or `W` with seconds, for the next read."""
+        message = bytes(data)
+        if not self.allowed:
+            raise SyscallError(Errno.EPERM)
+        if message[:1] == b"W":
+            try:
+                self._wait_s = float(message[1:])
+            except ValueError:
+                raise SyscallError(Errno.EINVAL) from None
+            return len(message)
+        name, _, arguments = message[1:].partition(b"\n")
+        if not self._account.call(name.decode("utf-8", "replace")[:_NAME_CHARS_MAX], arguments):
+            raise SyscallError(Errno.EDQUOT)
+        return len(message)
+
+    def read_into(self, target: memoryview) -> int:
+        if not self.allowed:
+            raise SyscallError(Errno.EPERM)
+        if not self._data:
+            wait_s, self._wait_s = self._wait_s, None
+            answers = self._account.wait_answers(wait_s)
+            if not answers and self._account.interrupted:
+                raise SyscallError(Errno.EINTR)
+            self._data = memoryview(b"".join(_answer_record(one) for one in answers))
+        piece = self._data[: len(target)]
+        target[: len(piece)] = piece
+        self._data = self._data[len(piece) :]
+        return len(piece)
+
+
+def _answer_record(answer: Answer) -> bytes:
+    kind, message = answer.error_type.encode(), answer.error_message.encode()
+    sizes = _ANSWER_HEAD.pack(answer.call, len(answer.value), len(kind), len(message))
+    return b"".join((sizes, answer.value, kind, message))
+
+
 class PythonGuest:
     """One guest at a time, from the snapshot in a runtime's folder."""
+
+    rehearsal = b"""
+import json
+rows = [{"n": i, "s": str(i)} for i in range(20)]
+print(json.dumps(rows)[:20])
+sum(row["n"] for row in rows)
+"""
+    smallest = b"1 + 1"
 
     def __init__(self, runtime: Path) -> None:
         """Load the compiled snapshot and the files that every guest shares.
@@ -132,8 +184,11 @@ class PythonGuest:
         self._turn_address: int = entry["turn"]
         self._machine = Machine.load(new_engine(), runtime / COMPILED)
         self._base = load_base_layer(runtime)
+        self._flag = interrupt.InterruptFlag()
+        self._owned = False
+        self._account = RunAccount(self._flag.raise_flag, self._flag.seen)
         self._request, self._reply = _Request(), _Reply()
-        self._flag: interrupt.InterruptFlag | None = None
+        self._calls = _Calls(self._account)
         self._files = MemoryFileSystem(base=self._base)
         self._clock = Clock(wait_ns=self._wait)
         self._syscalls = Syscalls(
@@ -144,30 +199,25 @@ class PythonGuest:
             zone_fields=tuple(entry["zone_fields"]),
         )
         self._machine.bind(host_functions(self._machine, self._syscalls, self._check_signals))
-        self._send: Callable[[bytes], None] = _drop
-        self._run = self._output_bytes = 0
-        self._output_left = _WARM_BUDGET
-        self._truncated = False
-        self._cut_at_s = 0.0
 
     def boot(self) -> None:
         """Make a fresh guest from the snapshot, with an empty file system."""
         self._machine.boot()
         self._files = MemoryFileSystem(
-            base=self._base, quotas=Quotas(), write_output=self._write_output
+            base=self._base, quotas=Quotas(), write_output=self._account.write_output
         )
         self._files.install_channel(REQUEST_FD, self._request)
         self._files.install_channel(REPLY_FD, self._reply)
+        self._files.install_channel(CALLS_FD, self._calls)
         self._syscalls.fs = self._files
         self._turn = self._machine.function("PyObject_CallNoArgs", 1)
         self._flag_address = self._machine.global_i32("Py_EMSCRIPTEN_SIGNAL_HANDLING")
-        if self._flag is not None:
+        if self._owned:
             self._flag.attach(self._machine.memory.address + self._flag_address)
 
     def enter_worker(self) -> tuple[int, ...]:
         """Give this process an interrupt page of its own."""
-        if self._flag is None:
-            self._flag = interrupt.InterruptFlag()
+        self._owned = True
         self._flag.own()
         self._flag.attach(self._machine.memory.address + self._flag_address)
         return (self._flag.descriptor,)
@@ -178,29 +228,24 @@ class PythonGuest:
         self._call({**_WARM, "value_bytes": 1024, "value_depth": 2})
         self._reply.take()
 
-    def serve(self, run: Run, send: Callable[[bytes], None]) -> Ended:
+    def serve(self, run: Run, link: Link) -> Ended:
         """Run a program to its end, its budget's end or the guest's end."""
-        flag = self._flag
-        if flag is None:
-            msg = "enter_worker first"
-            raise RuntimeError(msg)
-        budget = run.budget
-        began, cpu_began = time.monotonic(), time.process_time()
-        self._send, self._run = send, run.run
-        self._output_bytes, self._output_left, self._truncated = 0, budget.output_bytes, False
+        budget, account = run.budget, self._account
         self._reply.expect(budget.value_bytes + 8 * ENVELOPE_BYTES)
         self._machine.memory_bytes_max = budget.memory_bytes
         self._machine.memory_refused = False
         self._use_clock(run)
         self._open_files(run)
-        flag.clear()
-        interrupt.start_timers(budget.wall_s, budget.cpu_s)
+        self._calls.allow(tools=bool(run.tools))
+        self._flag.clear()
+        account.begin(run, link)
         gone = None
         head = {
             "kind": "run", "single": run.single, "filename": run.filename, "args": run.args,
             "env": run.env, "stream": run.stream, "value_bytes": budget.value_bytes,
             "value_depth": budget.value_depth, "source_bytes": len(run.source),
-            "reseed": run.repeatable is not None,
+            "reseed": run.repeatable is not None, "host_calls": budget.host_calls,
+            "tools": msgspec.Raw(run.tools) if run.tools else None,
         }
         try:
             self._call(head, run.source, run.variables)
@@ -208,28 +253,21 @@ class PythonGuest:
                 self._call({"kind": "collect", "source_bytes": 0})
         except GuestExit as error:
             gone = InstanceGone("exited", str(error), error.status)
-        except GuestAborted as error:
+        except (GuestAborted, OutputFlood) as error:
             gone = InstanceGone("aborted", str(error), None)
         except wasmtime.Trap as error:
             gone = InstanceGone("trapped", _trap_reason(error), None)
         finally:
-            interrupt.stop_timers()
-        wall_s, cpu_s = time.monotonic() - began, time.process_time() - cpu_began
+            spent_s = account.stop_clock()
         report, value = self._reply.take()
-        left_out = self._send_files(run)
-        return Ended(
-            run=run.run,
-            report=b"" if gone else report,
-            value=b"" if gone else value,
-            used_up=self._used_up(run, flag.seen, wall_s, cpu_s),
-            turned_down=self._turned_down(run),
+        return account.end(
+            report=report,
+            value=value,
             gone=gone,
-            truncated=self._truncated,
-            wall_s=wall_s,
-            cpu_s=cpu_s,
+            turned_down=self._turned_down(run),
+            spent_s=spent_s,
             peak_memory_bytes=len(self._machine.memory.view),
-            output_bytes=self._output_bytes,
-            files_left_out=left_out,
+            files_left_out=account.send_files(self._files.walk_changed(HOME)),
         )
 
     def _call(self, head: dict[str, object], source: bytes = b"", variables: bytes = b"") -> None:
@@ -267,71 +305,20 @@ class PythonGuest:
         files.set_input(run.stdin)
         files.mark()
 
-    def _send_files(self, run: Run) -> list[str]:
-        """Send what the guest wrote and return the names of files that do not fit the budget."""
-        left, left_out = run.budget.file_bytes, []
-        for position, (name, data) in enumerate(self._files.walk_changed(HOME)):
-            if len(data) > left or position >= run.budget.file_count:
-                left_out.append(name[:256])
-                continue
-            left -= len(data)
-            self._send(encode(WrittenFile(run.run, name, data)))
-        return left_out[:20]
-
-    def _write_output(self, stream: int, data: memoryview) -> int:
-        """Pass output on, exactly up to the limit; beyond it, stop the guest."""
-        size = len(data)
-        if size > self._output_left:
-            data = data[: self._output_left]
-            self._stop_flood()
-        if data:
-            self._output_left -= len(data)
-            self._output_bytes += len(data)
-            self._send(encode(Output(self._run, stream, bytes(data))))  # type: ignore[arg-type]
-        return size
-
-    def _stop_flood(self) -> None:
-        """Interrupt the guest, and end it if it goes on writing after its time of grace.
-
-        Raises:
-            GuestAborted: It does.
-        """
-        now = time.monotonic()
-        if not self._truncated:
-            self._truncated, self._cut_at_s = True, now
-        elif now - self._cut_at_s > FLOOD_GRACE_S:
-            msg = "it went on writing after its output was cut"
-            raise GuestAborted(msg)
-        if self._flag is not None:
-            self._flag.raise_flag()
-
     def _wait(self, duration_ns: int) -> bool:
         """Sleep for the guest; True if it is to be interrupted instead."""
         deadline = time.monotonic_ns() + duration_ns
         while (left := deadline - time.monotonic_ns()) > 0:
-            if self._flag is not None and self._flag.seen:
+            if self._account.interrupted:
                 return True
-            time.sleep(min(left / 1e9, _NAP_S))
+            time.sleep(min(left / 1e9, NAP_S))
         return False
 
     def _check_signals(self) -> int:
         """Answer CPython's question whether a signal came in: SIGINT once per raised flag."""
-        if self._flag is not None:
-            self._flag.lower()
+        self._flag.lower()
+        self._account.noticed = len(self._flag.seen)
         return GUEST_SIGINT
-
-    def _used_up(
-        self, run: Run, seen: list[int], wall_s: float, cpu_s: float
-    ) -> BudgetUsedUp | None:
-        budget = run.budget
-        if self._truncated:
-            # The guest may have wanted more than it tried; what is certain is one byte too many.
-            return BudgetUsedUp("output_bytes", budget.output_bytes, self._output_bytes + 1)
-        if signal.SIGPROF in seen or cpu_s > budget.cpu_s:
-            return BudgetUsedUp("cpu_s", budget.cpu_s, cpu_s)
-        if signal.SIGALRM in seen or wall_s > budget.wall_s:
-            return BudgetUsedUp("wall_s", budget.wall_s, wall_s)
-        return None
 
     def _turned_down(self, run: Run) -> BudgetUsedUp | None:
         """Say which request for more was refused: a reason only if the program failed of it."""
@@ -385,10 +372,6 @@ def repeatable_sources(clock_ns: int, seed: int) -> tuple[Clock, Callable[[int],
 
 _TICK_NS = 1000
 _DIGEST_BYTES = 32
-
-
-def _drop(_frame: bytes) -> None:
-    """Send nowhere: for output before the first run."""
 
 
 def _trap_reason(trap: wasmtime.Trap) -> str:

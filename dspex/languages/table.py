@@ -1,31 +1,71 @@
-"""Every language by name, written out: importing one is left to the process that serves it."""
+"""Every language by name: ours written out, others' found as entry points.
+
+Importing an implementation is left to the process that serves it. A package adds a language with an
+entry point of the group `dspex.languages` that names a `LanguageSpec`; it cannot replace one of ours.
+"""
 
 from __future__ import annotations
 
+import importlib.metadata
 from typing import TYPE_CHECKING
+
+from dspex.errors import LanguageUnavailable
+from dspex.languages.base import LanguageSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dspex.languages.base import Language
+    from dspex.runtimes.progress import Progress
 
-NAMES = ("python",)
-"""The names that `run(language=...)` takes."""
+ENTRY_POINTS = "dspex.languages"
 
 
-def load(name: str, runtime: Path) -> Language:
-    """Load a language in this process.
+def _python(image: str | None, progress: Progress) -> Path:
+    from dspex.runtimes import locate  # noqa: PLC0415 - only in the caller's process
 
-    Args:
-        name: One of `NAMES`.
-        runtime: Folder of its compiled runtime.
+    return locate.runtime("python", progress, image=image)
+
+
+OURS = {
+    "python": LanguageSpec(
+        name="python",
+        guest="dspex.languages.python:PythonGuest",
+        runtime=_python,
+        filename="main.py",
+    ),
+}
+"""The languages that come with dspex."""
+
+
+def names() -> tuple[str, ...]:
+    """Return the names that `run(language=...)` takes."""
+    return (*OURS, *sorted(_theirs().keys() - OURS.keys()))
+
+
+def spec(name: str) -> LanguageSpec:
+    """Return what stands behind a name.
 
     Raises:
-        LookupError: if there is no such language.
+        LanguageUnavailable: There is no such language, or its package cannot be imported.
     """
-    if name == "python":
-        from dspex.languages.python import PythonGuest  # noqa: PLC0415 - only where it is served
+    found = OURS.get(name)
+    if found is not None:
+        return found
+    entry = _theirs().get(name)
+    if entry is None:
+        raise LanguageUnavailable(
+            name, "there is no such language", remedy=f"use one of {', '.join(names())}"
+        )
+    try:
+        loaded = entry.load()
+    except (ImportError, AttributeError) as error:
+        remedy = "reinstall the package that brings it"
+        raise LanguageUnavailable(name, f"{entry.value}: {error}", remedy=remedy) from error
+    if not isinstance(loaded, LanguageSpec) or loaded.name != name:
+        reason = f"{entry.value} is not a LanguageSpec of that name"
+        raise LanguageUnavailable(name, reason, remedy="tell those who make it")
+    return loaded
 
-        return PythonGuest(runtime)
-    msg = f"no language {name!r}; there are {', '.join(NAMES)}"
-    raise LookupError(msg)
+
+def _theirs() -> dict[str, importlib.metadata.EntryPoint]:
+    return {one.name: one for one in importlib.metadata.entry_points(group=ENTRY_POINTS)}

@@ -12,7 +12,7 @@ import msgspec
 
 from dspex.protocol.framing import encode_frame
 
-VERSION = 1
+VERSION = 2
 """Raised with every change of a message; a zygote that speaks another version is refused."""
 
 ENVELOPE_BYTES = 64 * 1024
@@ -40,6 +40,8 @@ class Budget(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     file_bytes: int
     file_count: int
     open_files: int
+    host_calls: int = 0
+    host_wait_s: float = 0.0
 
 
 class Repeatable(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -71,6 +73,8 @@ class Run(_Message, frozen=True, tag=1):
     """No other run will follow in this guest: it leaves as a process does."""
     repeatable: Repeatable | None = None
     """The clock and seed that the guest gets in place of real time and entropy."""
+    tools: bytes = b""
+    """The caller's tools that the guest may call, as JSON; see `dspex.tools`."""
 
 
 class Output(_Message, frozen=True, tag=2):
@@ -124,6 +128,10 @@ class Ended(_Message, frozen=True, tag=6):
     peak_memory_bytes: Annotated[int, msgspec.Meta(ge=0, le=2**40)]
     output_bytes: Annotated[int, msgspec.Meta(ge=0, le=2**53)]
     files_left_out: Annotated[list[Name], msgspec.Meta(max_length=20)]
+    waited_s: Amount = 0
+    """Time within `wall_s` in which the guest waited for answers to its calls."""
+    fuel: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
+    """Counted instructions; None where the language does not count them."""
 
 
 class Fork(_Message, frozen=True, tag=7):
@@ -176,6 +184,29 @@ class CannotStart(_Message, frozen=True, tag=12):
     reason: Text
 
 
+class Call(_Message, frozen=True, tag=13):
+    """Worker to supervisor: the guest calls one of the caller's tools; an `Answer` will follow."""
+
+    run: RunId
+    call: RunId
+    """Number of the call, counted from 1 in each run."""
+    tool: Name
+    arguments: bytes
+    """The encoded value `[positional, named]`; see `dspex.values`."""
+
+
+class Answer(_Message, frozen=True, tag=14):
+    """Supervisor to worker: how a call ended; answers may come in another order than calls."""
+
+    run: RunId
+    call: RunId
+    value: bytes
+    """The encoded result; empty if the call failed."""
+    error_type: Name = ""
+    """Name of the exception that the call ended with; empty if it did not."""
+    error_message: Text = ""
+
+
 class GuestFinding(msgspec.Struct, frozen=True):
     """One reason why a program was turned down."""
 
@@ -199,15 +230,16 @@ class GuestReport(msgspec.Struct, frozen=True):
     spent: Amount = 0
 
 
-FromWorker = Output | WrittenFile | Ended
+FromWorker = Output | WrittenFile | Call | Ended
 FromZygote = Started | Forked | ForkFailed | Exited | CannotStart
 ToZygote = Fork
+ToWorker = Run | Answer
 
 _encoder = msgspec.msgpack.Encoder()
 _decoders: dict[str, msgspec.msgpack.Decoder[Any]] = {
     "worker": msgspec.msgpack.Decoder(FromWorker),
     "zygote": msgspec.msgpack.Decoder(FromZygote),
-    "run": msgspec.msgpack.Decoder(Run),
+    "supervisor": msgspec.msgpack.Decoder(ToWorker),
     "fork": msgspec.msgpack.Decoder(Fork),
 }
 _report_decoder = msgspec.json.Decoder(GuestReport)
@@ -244,13 +276,13 @@ def decode_from_zygote(frame: bytes) -> FromZygote:
     return _decode("zygote", frame)  # type: ignore[no-any-return]
 
 
-def decode_run(frame: bytes) -> Run:
+def decode_to_worker(frame: bytes) -> ToWorker:
     """Decode what a supervisor sent to a worker.
 
     Raises:
-        MessageError: if it is not a `Run`.
+        MessageError: if it is anything else than a message for workers.
     """
-    return _decode("run", frame)  # type: ignore[no-any-return]
+    return _decode("supervisor", frame)  # type: ignore[no-any-return]
 
 
 def decode_fork(frame: bytes) -> Fork:

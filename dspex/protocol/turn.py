@@ -10,6 +10,7 @@ from dspex.protocol.framing import FrameDecoder, FrameError
 from dspex.protocol.messages import (
     ENVELOPE_BYTES,
     Budget,
+    Call,
     Ended,
     FromWorker,
     MessageError,
@@ -24,15 +25,17 @@ class TurnError(ValueError):
 
 
 class Conversation:
-    """One worker's socket, seen as turns: `Run` out, then outputs and files in, then `Ended`."""
+    """One worker's socket, seen as turns: `Run` out, then outputs, calls and files in, then `Ended`."""
 
-    __slots__ = ("_budget", "_decoder", "_file_bytes", "_files", "_output_bytes", "run")
+    __slots__ = ("_budget", "_decoder", "_file_bytes", "_files", "_output_bytes", "calls", "run")
 
     def __init__(self) -> None:
         """Wait for the first turn; until then nothing may arrive."""
         self._decoder = FrameDecoder(0)
         self._budget: Budget | None = None
         self.run = -1
+        self.calls = 0
+        """Calls of the turn under way, or of the last one."""
         self._output_bytes = self._files = self._file_bytes = 0
 
     @property
@@ -55,6 +58,7 @@ class Conversation:
             raise TurnError(msg)
         self._budget = budget
         self.run = run
+        self.calls = 0
         self._output_bytes = self._files = self._file_bytes = 0
         largest = max(budget.value_bytes, budget.file_bytes, budget.output_bytes)
         self._decoder.frame_bytes_max = largest + 8 * ENVELOPE_BYTES
@@ -85,6 +89,13 @@ class Conversation:
                 raise TurnError(msg)
             self._output_bytes += len(message.data)
             _within("output bytes", self._output_bytes, budget.output_bytes)
+        elif isinstance(message, Call):
+            self.calls += 1
+            _within("host calls", self.calls, budget.host_calls)
+            _within("value bytes", len(message.arguments), budget.value_bytes)
+            if message.call != self.calls:
+                msg = f"call {message.call} arrived in place of call {self.calls}"
+                raise TurnError(msg)
         elif isinstance(message, WrittenFile):
             self._files += 1
             self._file_bytes += len(message.data)

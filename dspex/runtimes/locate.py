@@ -17,18 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dspex import resources
-from dspex.languages import python
 from dspex.runtimes import pyodide
 from dspex.runtimes.progress import Progress, Silent
+from dspex.runtimes.recipe import Recipe
 from dspex.runtimes.store import MANIFEST, Store, cache_folder, digest
 from dspex.wasm.engine import CONFIGURATION
 
 PREBUILT = "prebuilt"
-_RECIPE_SOURCES = (
-    "runtimes/freeze.py", "runtimes/glue.py", "runtimes/pyodide.py", "runtimes/stdlib.py",
-    "wasm/binary.py",
-)
-"""Code of this package that a portable runtime depends on, besides the guest's own."""
+_COMPILED_SUFFIX = ".cwasm"
 
 COMPILE_TIMEOUT_S = 600.0
 
@@ -73,13 +69,17 @@ def check_platform() -> None:
         raise PlatformUnsupported(msg)
 
 
-def python_runtime(progress: Progress | None = None, *, fresh: bool = False) -> Path:
-    """Return the folder of the compiled Python runtime, after making it if need be.
+def runtime(
+    name: str, progress: Progress | None = None, *, image: str | None = None, fresh: bool = False
+) -> Path:
+    """Return the folder of a runtime, compiled for this machine, after making it if need be.
 
     The first time takes about half a minute in a checkout and some seconds in an installed wheel.
 
     Args:
-        progress: Told about each step.
+        name: One of `recipes`.
+        progress: Told about each step; about none if there is nothing to do.
+        image: Named image of the runtime; None for the bare one.
         fresh: Whether to make everything again, even if it is there.
 
     Raises:
@@ -90,40 +90,65 @@ def python_runtime(progress: Progress | None = None, *, fresh: bool = False) -> 
     """
     check_platform()
     progress = progress or Silent()
-    portable, key = _portable(progress, fresh=fresh)
+    recipe = recipe_of(name, image)
+    portable, key = _portable(recipe, progress, fresh=fresh)
     store = Store(cache_folder() / "compiled")
 
     def make(folder: Path) -> None:
         progress.step("compile for this processor")
-        compile_module(portable / pyodide.SNAPSHOT, folder / python.COMPILED)
-        for name in (python.ENTRY, python.ROOT_DATA, python.ROOT_INDEX):
-            shutil.copyfile(portable / name, folder / name)
+        for path in portable.iterdir():
+            if path.name in recipe.modules:
+                compile_module(path, folder / (path.stem + _COMPILED_SUFFIX))
+            elif path.is_file() and path.name != MANIFEST:
+                shutil.copyfile(path, folder / path.name)
 
-    folder = store.get("python", _compiled_key(key), make, fresh=fresh)
+    folder = store.get(recipe.name, _compiled_key(key), make, fresh=fresh)
     store.verify(folder)
     return folder
 
 
-def portable_python_runtime(progress: Progress | None = None) -> Path:
-    """Return the folder of the portable Python runtime: the wheel's, or one built from upstream.
+def portable_runtime(name: str, progress: Progress | None = None) -> Path:
+    """Return the folder of a portable runtime: the wheel's, or one built from upstream.
 
     Raises:
         ToolMissing, ToolFailed: if it must be built and cannot be.
     """
-    return _portable(progress or Silent())[0]
+    return _portable(recipe_of(name), progress or Silent())[0]
+
+
+def recipes() -> tuple[str, ...]:
+    """Return the names of the runtimes that come with dspex."""
+    return tuple(_RECIPES)
+
+
+def recipe_of(name: str, image: str | None = None) -> Recipe:
+    """Return how a runtime is made.
+
+    Raises:
+        KeyError: if there is no such runtime.
+    """
+    if image is not None:
+        msg = f"{name}/{image}"
+        raise KeyError(msg)
+    return _RECIPES[name]
 
 
 def status() -> list[RuntimeStatus]:
     """Say what there is, without building anything."""
-    prebuilt = _prebuilt()
+    return [_status(recipe) for recipe in _RECIPES.values()]
+
+
+def _status(recipe: Recipe) -> RuntimeStatus:
+    name = recipe.name
+    prebuilt = _prebuilt(name)
     if prebuilt is not None:
         portable: Path | None = prebuilt
         origin, key = "wheel", _manifest_key(prebuilt)
     else:
-        key = _recipe_key()
+        key = _recipe_key(recipe)
         store = _portable_store()
-        portable = store.folder("python", key) if store.has("python", key) else None
-        older = [path.name for path in store.entries() if path.name.startswith("python-")]
+        portable = store.folder(name, key) if store.has(name, key) else None
+        older = [path.name for path in store.entries() if path.name.startswith(f"{name}-")]
         if portable is not None:
             origin = "cache"
         elif older:
@@ -133,11 +158,12 @@ def status() -> list[RuntimeStatus]:
     compiled_store = Store(cache_folder() / "compiled")
     compiled_key = _compiled_key(key)
     compiled, note = None, "not compiled yet"
-    if compiled_store.has("python", compiled_key):
-        compiled, note = compiled_store.folder("python", compiled_key), "up to date"
-    elif older := [path.name for path in compiled_store.entries()]:
+    older = [path.name for path in compiled_store.entries() if path.name.startswith(f"{name}-")]
+    if compiled_store.has(name, compiled_key):
+        compiled, note = compiled_store.folder(name, compiled_key), "up to date"
+    elif older:
         note = f"stale: {', '.join(older)} is for another runtime, wasmtime or processor"
-    return [RuntimeStatus("python", portable, origin, compiled, note)]
+    return RuntimeStatus(name, portable, origin, compiled, note)
 
 
 def compile_module(source: Path, target: Path) -> None:
@@ -169,26 +195,26 @@ pathlib.Path(sys.argv[2]).write_bytes(module.serialize())
 """
 
 
-def _portable(progress: Progress, *, fresh: bool = False) -> tuple[Path, str]:
-    prebuilt = _prebuilt()
+def _portable(recipe: Recipe, progress: Progress, *, fresh: bool = False) -> tuple[Path, str]:
+    prebuilt = _prebuilt(recipe.name)
     if prebuilt is not None:
         return prebuilt, _manifest_key(prebuilt)
-    key = _recipe_key()
+    key = _recipe_key(recipe)
 
     def make(folder: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="dspex-build-") as work:
-            pyodide.build(folder, Path(work), progress)
+            recipe.build(folder, Path(work), progress)
 
-    return _portable_store().get("python", key, make, fresh=fresh), key
+    return _portable_store().get(recipe.name, key, make, fresh=fresh), key
 
 
 def _portable_store() -> Store:
     return Store(cache_folder() / "portable")
 
 
-def _prebuilt() -> Path | None:
+def _prebuilt(name: str) -> Path | None:
     """Return the portable runtime that came inside the wheel, if this is a wheel."""
-    folder = resources.package_folder() / "_resources" / PREBUILT / "python"
+    folder = resources.package_folder() / "_resources" / PREBUILT / name
     return folder if (folder / MANIFEST).is_file() else None
 
 
@@ -196,23 +222,20 @@ def _manifest_key(folder: Path) -> str:
     return digest([(folder / MANIFEST).read_bytes()])
 
 
-def _recipe_key() -> str:
+def _recipe_key(recipe: Recipe) -> str:
     """Return the digest of everything that a portable runtime is made of."""
-    package, pins = resources.package_folder(), resources.find("runtimes")
-    parts: list[bytes | str] = [importlib.metadata.version("tzdata")]
-    guest = sorted((package / "languages" / "guest").glob("*.py"))
-    inputs = [
-        pins / "package-lock.json", pyodide.recipe_path(), *guest,
-        *(package / name for name in _RECIPE_SOURCES),
-    ]
-    for path in inputs:
-        parts += [path.name, path.read_bytes()]
+    parts: list[bytes | str] = []
+    for one in recipe.inputs():
+        parts += [one.name, one.read_bytes()] if isinstance(one, Path) else [one]
     return digest(parts)
 
 
 def _compiled_key(portable_key: str) -> str:
     version = importlib.metadata.version("wasmtime")
     return digest([portable_key, version, CONFIGURATION, platform.machine(), _cpu_features()])
+
+
+_RECIPES = {recipe.name: recipe for recipe in (pyodide.RECIPE,)}
 
 
 @functools.cache

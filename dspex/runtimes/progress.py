@@ -31,20 +31,31 @@ class Terminal:
     Used as a context manager; the last step is closed at its end.
     """
 
-    def __init__(self, title: str, stream: TextIO | None = None) -> None:
-        """Write to `stream`, by default standard error."""
+    def __init__(self, title: str, stream: TextIO | None = None, *, lazy: bool = False) -> None:
+        """Write to `stream`, by default standard error.
+
+        Args:
+            title: The first line.
+            stream: Where to.
+            lazy: Whether to write nothing at all if there is no step.
+        """
         self._title = title
         self._stream = stream or sys.stderr
         self._began = self._step_began = time.monotonic()
         self._open = False
+        self._silent = lazy
 
     def __enter__(self) -> Self:
         """Print the title."""
-        print(self._title, file=self._stream, flush=True)
+        if not self._silent:
+            print(self._title, file=self._stream, flush=True)
         return self
 
     def step(self, text: str) -> None:
         """Close the line of the last step and open one for this."""
+        if self._silent:
+            self._silent = False
+            print(self._title, file=self._stream, flush=True)
         self._close()
         self._step_began = time.monotonic()
         self._open = True
@@ -65,6 +76,6 @@ class Terminal:
     ) -> None:
         """Print how long it all took, or that it failed."""
         self._close("failed after " if kind else "")
-        if kind is None:
+        if kind is None and not self._silent:
             total = time.monotonic() - self._began
             print(f"  ready after {total:.1f} s", file=self._stream, flush=True)

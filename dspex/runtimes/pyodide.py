@@ -8,6 +8,7 @@ started, warmed, and frozen. The result runs on any machine; compiling it for on
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import shutil
 import struct
@@ -27,6 +28,7 @@ from dspex.languages.python import (
 )
 from dspex.runtimes import glue, stdlib
 from dspex.runtimes.freeze import freeze
+from dspex.runtimes.recipe import Recipe
 from dspex.runtimes.toolchain import Binaryen, install_packages
 from dspex.wasm.binary import Module
 from dspex.wasm.emscripten import (
@@ -47,6 +49,11 @@ if TYPE_CHECKING:
     from dspex.runtimes.progress import Progress
 
 SNAPSHOT = "python.wasm"
+_SOURCES = (
+    "runtimes/freeze.py", "runtimes/glue.py", "runtimes/pyodide.py", "runtimes/stdlib.py",
+    "wasm/binary.py",
+)
+"""Code of this package that the runtime depends on, besides the guest's own."""
 LICENCES = "licences"
 STDLIB = "lib/python314.zip"
 _UPSTREAM_STDLIB = "tmp-upstream.zip"
@@ -74,6 +81,19 @@ _WARMING = (
     b"with open('a.txt', 'w') as f:\n    f.write('hi')\nopen('a.txt').read()",
     b"1 + 1",
 )
+
+
+def inputs() -> list[Path | str]:
+    """Return everything that the Python runtime is made of."""
+    package, pins = resources.package_folder(), resources.find("runtimes")
+    return [
+        importlib.metadata.version("tzdata"),
+        pins / "package-lock.json",
+        recipe_path(),
+        *sorted((package / "languages" / "guest").glob("python_*.py")),
+        *(package / "languages" / "guest" / name for name in ("compile_stdlib.py", "dbm_package.py")),
+        *(package / name for name in _SOURCES),
+    ]
 
 
 def recipe_path() -> Path:
@@ -347,7 +367,7 @@ class _Builder:
             head = {
                 "kind": "run", "single": True, "filename": "main.py", "args": [], "env": {},
                 "stream": False, "value_bytes": 1 << 20, "value_depth": 50,
-                "source_bytes": len(source), "reseed": False,
+                "source_bytes": len(source), "reseed": False, "tools": None,
             }
             requests.offered = json.dumps(head).encode() + b"\n" + source
             replies.received.clear()
@@ -399,7 +419,9 @@ def load(name):
     exec(spec.loader.get_code(spec.name), module.__dict__)
     return module
 
-load("python_time").install()
+times, tools = load("python_time"), load("python_tools")
+times.install()
+times.calls = tools
 values, driver = load("python_values"), load("python_driver")
 inventory = load("python_inventory")
 os.environ.clear()
@@ -408,7 +430,7 @@ import posix
 sys.path[:] = [{home!r}] + [entry for entry in sys.path if entry.endswith(".zip")]
 sys.dont_write_bytecode = True
 posix.write({reply}, struct.pack("<II", id(driver.turn), id(inventory.inventory)))
-driver.install(values)
+driver.install(values, tools)
 """
 
-
+RECIPE = Recipe(name="python", inputs=inputs, build=build, modules=(SNAPSHOT,))

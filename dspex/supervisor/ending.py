@@ -123,12 +123,15 @@ def _fields(facts: Facts, ended: Ended | None) -> dict[str, object]:
     """Return what every outcome has, however it ended."""
     if ended is not None:
         usage = Usage(
-            wall_s=ended.wall_s, cpu_s=ended.cpu_s, peak_memory_bytes=ended.peak_memory_bytes,
-            output_bytes=ended.output_bytes,
+            wall_s=ended.wall_s, waited_s=ended.waited_s, cpu_s=ended.cpu_s,
+            peak_memory_bytes=ended.peak_memory_bytes, output_bytes=ended.output_bytes,
+            host_calls=facts.host_calls, fuel=ended.fuel,
         )
     else:
         output_bytes = len(facts.stdout) + len(facts.stderr)
-        usage = Usage(wall_s=facts.wall_s, output_bytes=output_bytes)
+        usage = Usage(
+            wall_s=facts.wall_s, output_bytes=output_bytes, host_calls=facts.host_calls
+        )
     return {
         "stdout": facts.stdout.decode("utf-8", "backslashreplace"),
         "stderr": facts.stderr.decode("utf-8", "backslashreplace"),

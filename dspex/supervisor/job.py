@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dspex.errors import DspexError
-    from dspex.protocol.messages import Ended, Run
+    from dspex.protocol.messages import Answer, Call, Ended, Run
     from dspex.supervisor.worker import Worker
 
 
@@ -35,13 +35,15 @@ class Facts:
     verdict: DspexError | None = None
     """The supervisor's, which overrules it: a limit that the outer guard saw, or a lost worker."""
     wall_s: float = 0.0
+    host_calls: int = 0
 
 
 class Job:
     """A run that was asked for; its future gives `Facts`, or raises what kept it from running."""
 
     __slots__ = (
-        "began_s", "budget", "facts", "frame", "future", "grace_s", "on_output", "run", "worker",
+        "began_s", "budget", "facts", "frame", "future", "grace_s", "on_call", "on_output", "run",
+        "worker",
     )
 
     def __init__(
@@ -50,6 +52,7 @@ class Job:
         language: str,
         grace_s: float,
         on_output: Callable[[int, bytes], None] | None = None,
+        on_call: Callable[[Job, Call], Callable[[], Answer] | None] | None = None,
     ) -> None:
         """Encode a request, here in the caller's thread, so that no other run waits for it.
 
@@ -58,6 +61,9 @@ class Job:
             language: What it is written in.
             grace_s: Time between the soft interrupt and the kill.
             on_output: Called in the supervisor's thread; it must return soon.
+            on_call: Called with each host call, in the supervisor's thread or that of a tool; it
+                must return soon: what is to be run in a thread and gives the answer, or None if it
+                will see to it itself that `Supervisor.answer` is called.
 
         Raises:
             FrameError: It is larger than any receiver takes.
@@ -69,6 +75,7 @@ class Job:
         self.future: Future[Facts] = Future()
         self.grace_s = grace_s
         self.on_output = on_output
+        self.on_call = on_call
         self.worker: Worker | None = None
         self.began_s = 0.0
 

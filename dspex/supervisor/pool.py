@@ -32,11 +32,11 @@ from dspex.supervisor.zygote import PROGRAM, Zygote, ZygoteFailed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
 
     from dspex.errors import DspexError
     from dspex.supervisor.job import Job
     from dspex.supervisor.worker import Worker
+    from dspex.supervisor.zygote import Served
 
 SESSION = 0
 """`requests` of a worker that serves one session until it is told to stop."""
@@ -78,10 +78,10 @@ class Pool:
     """The workers of one runtime. All methods run in the supervisor's loop."""
 
     def __init__(
-        self, language: str, runtime: Path, settings: PoolSettings, nursery: trio.Nursery
+        self, served: Served, settings: PoolSettings, nursery: trio.Nursery
     ) -> None:
         """Make a pool without any process; `run` starts them."""
-        self._language, self._runtime = language, runtime
+        self._served = served
         self.settings = settings
         self._nursery = nursery
         self._zygote: Zygote | None = None
@@ -218,7 +218,7 @@ class Pool:
         if self._dead_because is None:
             return SessionClosed("engine")
         return RestartsExhausted(
-            f"the {self._language} zygote", restarts=RESTARTS_MAX, within_s=WITHIN_S,
+            f"the {self._served.name} zygote", restarts=RESTARTS_MAX, within_s=WITHIN_S,
             last_reason=self._dead_because,
         )
 
@@ -330,7 +330,7 @@ class Pool:
             ZygoteFailed: It cannot start.
             IsolationMissing: It lacks a layer; the message says what to change.
         """
-        zygote = await Zygote.start(self._language, self._runtime, self.settings.program)
+        zygote = await Zygote.start(self._served, self.settings.program)
         reason = missing(self.settings.require_layers, zygote.isolation, zygote.absent)
         if reason is not None:
             zygote.kill()

@@ -17,47 +17,39 @@ from typing import TYPE_CHECKING
 import trio
 
 from dspex.errors import InternalError, SessionClosed
-from dspex.supervisor.pool import Pool, PoolSettings, SessionOrder
+from dspex.supervisor.pool import Pool, SessionOrder
 from dspex.supervisor.seat import Seat
 from dspex.supervisor.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+    from dspex.protocol.messages import Answer
     from dspex.supervisor.job import Job
+    from dspex.supervisor.pool import PoolSettings
+    from dspex.supervisor.zygote import Served
 
 CLOSE_TIMEOUT_S = 10.0
 
 
 class Supervisor:
-    """One trio loop in one thread, with one pool; safe to call from any other thread."""
+    """One trio loop in one thread, with a pool per runtime; safe to call from any other thread."""
 
-    def __init__(self, language: str, runtime: Path, settings: PoolSettings) -> None:
-        """Start the thread and wait until the first zygote can fork.
-
-        Raises:
-            ZygoteFailed: It cannot.
-            IsolationMissing: It lacks a layer that the settings require.
-        """
-        self._language, self._runtime, self._settings = language, runtime, settings
+    def __init__(self) -> None:
+        """Start the thread; `open_pool` starts processes."""
         self._ready: Future[None] = Future()
         self._token: trio.lowlevel.TrioToken | None = None
-        self._starting = trio.CancelScope()
+        self._nursery: trio.Nursery
+        self._workers_nursery: trio.Nursery
+        self._starting: set[trio.CancelScope] = set()
         self._closing = trio.Event()
-        self._given_up = False
         self._failure: BaseException | None = None
-        self._pool: Pool
+        self._pools: dict[str, Pool] = {}
         self._pid = os.getpid()
         self._thread = threading.Thread(target=self._run, name="dspex-supervisor", daemon=True)
         self._thread.start()
         _running.add(self)
-        try:
-            self._ready.result()
-        except BaseException:
-            self._given_up = True
-            self.close(wait=False)
-            raise
+        self._ready.result()
 
     def _run(self) -> None:
         try:
@@ -71,55 +63,91 @@ class Supervisor:
 
     async def _main(self) -> None:
         async with trio.open_nursery() as workers:
-            self._pool = pool = Pool(self._language, self._runtime, self._settings, workers)
-            self._token = trio.lowlevel.current_trio_token()
-            if self._given_up:
-                return
+            self._workers_nursery = workers
             try:
-                await self._serve(pool)
+                await self._serve()
             finally:
-                pool.close()
-                pool.see_off(-math.inf)
+                for pool in self._pools.values():
+                    pool.close()
+                    pool.see_off(-math.inf)
             workers.cancel_scope.cancel()
 
-    async def _serve(self, pool: Pool) -> None:
+    async def _serve(self) -> None:
         """Keep everything going until the engine is closed."""
         async with trio.open_nursery() as nursery, trio.open_nursery() as watching:
-            try:
-                with self._starting:
-                    await nursery.start(pool.run)
-                if self._starting.cancelled_caught:
-                    raise SessionClosed("engine")  # noqa: TRY301 - caught right here, as the others
-            except Exception as error:  # noqa: BLE001 - raised in the thread that waits for it
-                self._ready.set_exception(error)
-                return
-            watching.start_soon(Watchdog().run, pool)
+            self._nursery = nursery
+            watching.start_soon(Watchdog().run, self._pools.values())
+            self._token = trio.lowlevel.current_trio_token()
             self._ready.set_result(None)
             await self._closing.wait()
             watching.cancel_scope.cancel()
-            pool.close()
             with trio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
-                await pool.wait_empty()
+                pools = list(self._pools.values())
+                for pool in pools:
+                    pool.close()
+                for pool in pools:
+                    await pool.wait_empty()
             nursery.cancel_scope.cancel()
 
-    @property
-    def isolation(self) -> tuple[str, ...]:
-        """The layers that each worker has."""
-        return self._pool.isolation
+    def open_pool(self, served: Served, settings: PoolSettings) -> Future[Pool]:
+        """Start the processes of one more runtime.
 
-    def submit(self, job: Job, *, wait: bool = True) -> None:
+        Returns:
+            Settled when workers can be had. Raises `ZygoteFailed` if they cannot, `IsolationMissing`
+            if a layer is missing that the settings require, `SessionClosed` if the engine is closed.
+        """
+        opened: Future[Pool] = Future()
+
+        def begin() -> None:
+            if self._closing.is_set():
+                opened.set_exception(self.ending())
+            else:
+                self._nursery.start_soon(self._start, served, settings, opened)
+
+        if not self._call(begin):
+            opened.set_exception(self.ending())
+        return opened
+
+    async def _start(self, served: Served, settings: PoolSettings, opened: Future[Pool]) -> None:
+        pool = self._pools[served.name] = Pool(served, settings, self._workers_nursery)
+        with trio.CancelScope() as starting:
+            self._starting.add(starting)
+            try:
+                await self._nursery.start(pool.run)
+            except Exception as error:  # noqa: BLE001 - raised in the thread that waits for it
+                del self._pools[served.name]
+                opened.set_exception(error)
+            else:
+                opened.set_result(pool)
+            finally:
+                self._starting.discard(starting)
+        if not opened.done():
+            opened.set_exception(SessionClosed("engine"))
+
+    def submit(self, pool: Pool, job: Job, *, wait: bool = True) -> None:
         """Serve a job; its future is settled whatever happens."""
-        self._call(lambda: self._pool.submit(job, wait=wait), job)
+        self._call(lambda: pool.submit(job, wait=wait), job)
 
-    def cancel(self, job: Job) -> None:
+    def cancel(self, pool: Pool, job: Job) -> None:
         """Give a job up and kill its worker, if it has one."""
-        self._call(lambda: self._pool.cancel(job))
+        self._call(lambda: pool.cancel(job))
 
-    def order_seat(self) -> Seat:
+    def answer(self, job: Job, answer: Answer) -> None:
+        """Send the answer to a job's host call, if it still waits for it."""
+        worker = job.worker
+        if worker is None:
+            return
+        try:
+            if not worker.answer(job, answer):
+                self._call(worker.push)
+        except OSError:
+            return  # the worker is dead, which its own task finds out
+
+    def order_seat(self, pool: Pool) -> Seat:
         """Return a session's seat; it has a worker once its `ready` is settled."""
-        seat = Seat(self._pool)
+        seat = Seat(pool)
         order = SessionOrder(seat.take, seat.refuse)
-        if not self._call(lambda: self._pool.order_session(order)):
+        if not self._call(lambda: pool.order_session(order)):
             seat.refuse(self.ending())
         return seat
 
@@ -137,10 +165,14 @@ class Supervisor:
 
     def worker_pids(self) -> list[int]:
         """Return the processes of all workers, for diagnosis and tests."""
+        self.check_may_wait()
         found: Future[list[int]] = Future()
-        if not self._call(lambda: found.set_result([one.pid for one in self._pool.workers])):
-            return []
-        return found.result()
+
+        def look() -> None:
+            pools = self._pools.values()
+            found.set_result([worker.pid for pool in pools for worker in pool.workers])
+
+        return found.result() if self._call(look) else []
 
     def check_may_wait(self) -> None:
         """Refuse to wait where nobody could ever end the waiting.
@@ -195,12 +227,13 @@ class Supervisor:
 
     def _begin_closing(self) -> None:
         self._closing.set()
-        self._starting.cancel()
+        for scope in self._starting:
+            scope.cancel()
 
     def forget_processes(self) -> None:
         """Close a forked process' copies of the sockets, so that their ends are noticed."""
-        if self._token is not None:
-            self._pool.forget_processes()
+        for pool in self._pools.values():
+            pool.forget_processes()
 
 
 _running: weakref.WeakSet[Supervisor] = weakref.WeakSet()

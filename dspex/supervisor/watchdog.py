@@ -15,6 +15,8 @@ import trio
 from dspex.errors import LimitExceeded
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from dspex.supervisor.job import Job
     from dspex.supervisor.pool import Pool
     from dspex.supervisor.worker import Worker
@@ -28,17 +30,23 @@ MEMORY_SLACK_BYTES = 48 << 20
 class Watchdog:
     """Looks at every busy worker at a fixed pace and kills those that are over their budget."""
 
-    async def run(self, pool: Pool) -> None:
-        """Look until cancelled, and see to it that workers which have left are gone."""
+    async def run(self, pools: Collection[Pool]) -> None:
+        """Look until cancelled, and see to it that workers which have left are gone.
+
+        Args:
+            pools: Whose workers to look at; more may come.
+        """
         while True:
             await trio.sleep(LOOK_EVERY_S)
-            self.look(pool.workers, time.monotonic())
-            pool.see_off(LOOK_EVERY_S)
+            for pool in pools:
+                self.look(pool.workers, time.monotonic())
+                pool.see_off(LOOK_EVERY_S)
 
     def look(self, workers: list[Worker], now_s: float) -> None:
         """Look once at each worker."""
         for worker in workers:
             job = worker.job
+            worker.note_answers()
             if job is None or now_s - job.began_s < LOOK_EVERY_S:
                 continue
             try:

@@ -9,19 +9,26 @@ from __future__ import annotations
 import contextlib
 import math
 import signal
+import threading
 import time
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import trio
 
 from dspex.errors import DspexError, LimitExceeded, ProtocolViolation, WorkerCrashed
-from dspex.protocol.messages import Ended, Output, WrittenFile
+from dspex.protocol.messages import Call, Ended, Output, WrittenFile, encode
 from dspex.protocol.turn import Conversation, TurnError
+from dspex.supervisor.lease import Lease
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
+    import outcome
+
+    from dspex.protocol.messages import Answer, FromWorker
     from dspex.supervisor.job import Job
 
 RECEIVE_BYTES = 1 << 16
@@ -79,6 +86,12 @@ class Worker:
         self._deadline = trio.CancelScope()
         self._status_known = trio.Event()
         self._unsent = memoryview(b"")
+        self._lock = threading.Lock()
+        """Held while the socket is written to: answers come from the threads of tools."""
+        self._calls_open: set[int] = set()
+        self._answered: deque[tuple[int, float]] = deque()
+        self._calls_since_s = 0.0
+        self._own_left_s = self._host_left_s = 0.0
         self._nursery: trio.Nursery | None = None
         self._sending = trio.CancelScope()
         self._verdict: DspexError | None = None
@@ -133,6 +146,10 @@ class Worker:
         self._used = True
         self.requests_left -= 1
         self._late_verdict = None
+        self._calls_open.clear()
+        self._answered.clear()
+        self._calls_since_s = 0.0
+        self._host_left_s = budget.host_wait_s
         self._deadline.deadline = trio.current_time() + budget.wall_s + job.grace_s + KILL_SLACK_S
         return True
 
@@ -152,6 +169,39 @@ class Worker:
             reason = "its run was cancelled, and did not end when it was interrupted"
             self._late_verdict = WorkerCrashed(KILLED, reason=reason)
 
+    def answer(self, job: Job, answer: Answer) -> bool:
+        """Send the answer to a host call, from any thread; nothing is sent to another run.
+
+        Returns:
+            False if the socket took only a part: `push` must be called in the supervisor's thread.
+        """
+        frame = encode(answer)
+        with self._lock:
+            if self.job is not job or self.gone:
+                return True
+            self._answered.append((answer.call, time.monotonic()))
+            if self._unsent:
+                self._unsent = memoryview(bytes(self._unsent) + frame)
+                return True  # somebody is at it
+            return self._send_now(frame)
+
+    def push(self) -> None:
+        """See to it that what the socket did not take is sent."""
+        if self._unsent and self._nursery is not None:
+            self._send_rest_soon(self._nursery)
+
+    def note_answers(self) -> None:
+        """Let the guest's own time go on if all its calls have been answered."""
+        while self._answered:
+            number, at_s = self._answered.popleft()
+            self._calls_open.discard(number)
+            if self._calls_open or self._calls_since_s == 0.0:
+                continue
+            self._host_left_s -= at_s - self._calls_since_s
+            self._calls_since_s = 0.0
+            self._deadline.deadline = trio.current_time() + self._own_left_s
+            self._late_verdict = None
+
     def kill(self, verdict: DspexError | None = None) -> None:
         """Kill the process; `verdict` says why, for the job that it was serving."""
         if verdict is not None and self._verdict is None:
@@ -165,7 +215,8 @@ class Worker:
 
     def forget(self) -> int:
         """Close the socket and return the process descriptor, which is the caller's to close."""
-        self._connection.close()
+        with self._lock:
+            self._connection.close()
         handle, self._handle = self._handle, -1
         return handle
 
@@ -175,18 +226,24 @@ class Worker:
         self._status_known.set()
 
     def _send(self, frame: bytes) -> bool:
-        """Send what the socket takes at once; the rest is left to `_send_rest`."""
+        """Send what the socket takes at once, the rest soon; False if the worker is dead."""
+        with self._lock:
+            try:
+                if not self._send_now(frame) and self._nursery is not None:
+                    self._send_rest_soon(self._nursery)
+            except OSError:
+                return False  # `attend` finds out and tells the owner
+        return True
+
+    def _send_now(self, frame: bytes) -> bool:
+        """Send what the socket takes at once; tell whether that was all."""
         try:
             sent = self._connection.send(frame)
         except BlockingIOError:
             sent = 0
-        except OSError:
-            return False  # it is dead; `attend` finds out and tells the owner
         if sent < len(frame):
             self._unsent = memoryview(frame)[sent:]
-            if self._nursery is not None:
-                self._send_rest_soon(self._nursery)
-        return True
+        return sent == len(frame)
 
     async def attend(self, nursery: trio.Nursery) -> None:
         """Read until the worker is gone; settles its jobs and tells its owner.
@@ -217,13 +274,14 @@ class Worker:
         with self._sending:
             while self._unsent:
                 await trio.lowlevel.wait_writable(self._connection)
-                try:
-                    sent = self._connection.send(self._unsent)
-                except BlockingIOError:
-                    continue
-                except OSError:
-                    return
-                self._unsent = self._unsent[sent:]
+                with self._lock:
+                    try:
+                        sent = self._connection.send(self._unsent)
+                    except BlockingIOError:
+                        continue
+                    except OSError:
+                        return
+                    self._unsent = self._unsent[sent:]
 
     async def _read_all(self) -> None:
         with self._deadline:
@@ -245,8 +303,9 @@ class Worker:
             if not data:
                 return
             try:
-                for message in self._conversation.receive(data):
-                    self._handle_message(message)
+                work = self._handle_messages(self._conversation.receive(data))
+                while work is not None and not self.gone:
+                    work = await self._lend(work)
             except TurnError as error:
                 self.kill(ProtocolViolation(str(error)))
                 return
@@ -258,6 +317,83 @@ class Worker:
                 await trio.lowlevel.checkpoint()
                 reads = 0
 
+    async def _lend(self, work: Callable[[], Answer]) -> Callable[[], Answer] | None:
+        """Let the thread that runs a tool also read what follows; see `dspex.supervisor.lease`.
+
+        Returns:
+            The next tool to run, if there is one.
+
+        Raises:
+            TurnError: The worker broke the rules meanwhile.
+        """
+        job = self.job
+        assert job is not None, "only a run under way has tools"
+        lease = Lease(self, job, work)
+        token = trio.lowlevel.current_trio_token()
+        with trio.CancelScope() as lent:
+
+            def give_back(_done: object) -> None:
+                with contextlib.suppress(trio.RunFinishedError):
+                    token.run_sync_soon(lent.cancel)
+
+            trio.lowlevel.start_thread_soon(lease.run, give_back, name="dspex-tool")
+            # Nothing else tells of its death while a tool runs and nobody reads the socket.
+            await trio.lowlevel.wait_readable(self._handle)
+            self.gone = True
+            return None
+        self.note_answers()
+        if lease.answers_unsent:
+            self.push()
+        if lease.broken is not None:
+            raise lease.broken
+        self.gone = self.gone or lease.ended
+        return self._handle_messages(lease.messages)
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor; -1 once it is closed."""
+        return self._connection.fileno()
+
+    def read_now(self) -> list[FromWorker] | None:
+        """Return the messages that have arrived; None at the end. For the holder of the lease.
+
+        Raises:
+            TurnError: The worker broke the rules.
+        """
+        with self._lock:
+            try:
+                data = self._connection.recv(RECEIVE_BYTES)
+            except BlockingIOError:
+                return []
+            except OSError:
+                return None
+        return self._conversation.receive(data) if data else None
+
+    def _handle_messages(self, messages: list[FromWorker]) -> Callable[[], Answer] | None:
+        """Handle what the conversation let through; return the tool that the guest waits for.
+
+        Raises:
+            TurnError: It is not allowed after all.
+        """
+        for position, message in enumerate(messages, 1):
+            work = self._handle_message(message)
+            if work is None:
+                continue
+            if position == len(messages):
+                return work
+            self._run_beside(work)
+        return None
+
+    def _run_beside(self, work: Callable[[], Answer]) -> None:
+        """Run a tool though the worker goes on talking, as tasks of one guest may do."""
+        job = self.job
+        assert job is not None, "only a run under way has tools"
+
+        def done(answer: outcome.Outcome[Answer]) -> None:
+            with contextlib.suppress(OSError):
+                self.answer(job, answer.unwrap())
+
+        trio.lowlevel.start_thread_soon(work, done, name="dspex-tool")
+
     def _too_late(self) -> None:
         """Kill the worker whose deadline has passed."""
         job = self.job
@@ -266,7 +402,7 @@ class Worker:
         spent = time.monotonic() - job.began_s
         self.kill(self._late_verdict or LimitExceeded("wall_s", job.budget.wall_s, spent, "outer"))
 
-    def _handle_message(self, message: Output | WrittenFile | Ended) -> None:
+    def _handle_message(self, message: FromWorker) -> Callable[[], Answer] | None:
         job = self.job
         assert job is not None, "the conversation lets nothing through without a run"
         if isinstance(message, Output):
@@ -277,8 +413,11 @@ class Worker:
                 self._tell(job, message)
         elif isinstance(message, WrittenFile):
             job.facts.files[message.name] = message.data
+        elif isinstance(message, Call):
+            return self._take_call(job, message)
         else:
             self._end_job(job, message)
+        return None
 
     def _tell(self, job: Job, message: Output) -> None:
         """Hand output to the caller, whose mistakes are told to the caller."""
@@ -290,13 +429,30 @@ class Worker:
             job.refuse(error)
             self.kill(WorkerCrashed(KILLED, reason="the caller's on_output raised"))
 
+    def _take_call(self, job: Job, call: Call) -> Callable[[], Answer] | None:
+        """Hand a host call to whoever answers it; the guest's own time stands still meanwhile."""
+        if job.on_call is None:
+            msg = f"call {call.call} of {call.tool[:100]!r} arrived in a run without tools"
+            raise TurnError(msg)
+        self.note_answers()
+        if not self._calls_open:
+            now = trio.current_time()
+            self._calls_since_s = time.monotonic()
+            self._own_left_s = self._deadline.deadline - now
+            self._deadline.deadline = now + self._host_left_s
+            allowed_s = job.budget.host_wait_s
+            self._late_verdict = LimitExceeded("host_wait_s", allowed_s, allowed_s, "outer")
+        self._calls_open.add(call.call)
+        return job.on_call(job, call)
+
     def _end_job(self, job: Job, ended: Ended) -> None:
-        if self._unsent:
+        if self._unsent and not self._conversation.calls:
             msg = "Ended arrived before the worker had read its request"
             raise TurnError(msg)
         self._deadline.deadline = math.inf
         self.job = job.worker = None
         job.facts.ended = ended
+        job.facts.host_calls = self._conversation.calls
         if ended.gone is not None:
             self.requests_left = 0
         # Fill the place before the caller is told, who may ask for the next run at once.

@@ -14,6 +14,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,19 @@ STDERR_ENVIRONMENT_NAME = "DSPEX_WORKER_STDERR"
 """If set, workers keep the standard error of this process: for people who work on dspex."""
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What the workers of one pool run."""
+
+    name: str
+    """Language and image, for people."""
+    guest: str
+    """`module:class` of the language; see `dspex.languages.base.LanguageSpec`."""
+    runtime: Path
+    packages: tuple[str, ...]
+    """Python packages that the zygote may import."""
+
+
 class ZygoteFailed(RuntimeError):
     """A zygote could not start; the message is its own reason."""
 
@@ -74,12 +88,11 @@ class Zygote:
         self.pid = process.pid
 
     @classmethod
-    async def start(cls, language: str, runtime: Path, program: str = PROGRAM) -> Zygote:
+    async def start(cls, served: Served, program: str = PROGRAM) -> Zygote:
         """Start a zygote with a clean environment and wait until it can fork.
 
         Args:
-            language: What its workers run.
-            runtime: The folder with that language's runtime.
+            served: What its workers run.
             program: The module that it runs; another one only in tests.
 
         Raises:
@@ -88,18 +101,18 @@ class Zygote:
         try:
             ours, theirs = socket.socketpair()
         except OSError as error:
-            msg = f"no socket for the {language} zygote: {error}"
+            msg = f"no socket for the {served.name} zygote: {error}"
             raise ZygoteFailed(msg) from error
         try:
             stderr = bool(os.environ.get(STDERR_ENVIRONMENT_NAME))
             settings = {
-                "control": theirs.fileno(), "parent": os.getpid(), "language": language,
-                "runtime": str(runtime), "stderr": stderr,
+                "control": theirs.fileno(), "parent": os.getpid(), "guest": served.guest,
+                "runtime": str(served.runtime), "stderr": stderr,
             }
             process = subprocess.Popen(  # noqa: ASYNC220 - fixed command; exec is quick
                 [
                     sys.executable, "-I", "-S", "-c", _BOOT, program, json.dumps(settings),
-                    *_import_paths(),
+                    *_import_paths(served.packages),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -111,7 +124,7 @@ class Zygote:
             )
         except OSError as error:
             ours.close()
-            msg = f"the {language} zygote could not be started: {error}"
+            msg = f"the {served.name} zygote could not be started: {error}"
             raise ZygoteFailed(msg) from error
         except BaseException:
             ours.close()
@@ -125,11 +138,11 @@ class Zygote:
                 await zygote._wait_started()
         except trio.TooSlowError:
             await zygote.stop()
-            msg = f"the {language} zygote did not start within {START_TIMEOUT_S:.0f} s"
+            msg = f"the {served.name} zygote did not start within {START_TIMEOUT_S:.0f} s"
             raise ZygoteFailed(msg) from None
         except (FrameError, MessageError) as error:
             await zygote.stop()
-            msg = f"the {language} zygote broke the protocol: {error}"
+            msg = f"the {served.name} zygote broke the protocol: {error}"
             raise ZygoteFailed(msg) from error
         except BaseException:
             with trio.CancelScope(shield=True):
@@ -296,10 +309,10 @@ class Zygote:
                 await trio.sleep(0.002)
 
 
-def _import_paths() -> list[str]:
-    """Return where the zygote finds dspex and the two packages that it needs, and nothing else."""
+def _import_paths(packages: tuple[str, ...]) -> list[str]:
+    """Return where the zygote finds dspex and the packages that it needs."""
     folders = [str(Path(__file__).resolve().parents[2])]
-    for name in ("wasmtime", "msgspec"):
+    for name in packages:
         spec = importlib.util.find_spec(name)
         if spec is None or not spec.origin:
             msg = f"the package {name} is not installed beside dspex"

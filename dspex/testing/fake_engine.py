@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from dspex.engine import Engine
 from dspex.policy import Policy
+from dspex.supervisor.zygote import Served
 
 if TYPE_CHECKING:
+    from dspex.languages.base import LanguageSpec
     from dspex.supervisor.pool import PoolSettings
-    from dspex.supervisor.tree import Supervisor
 
 
 class FakeEngine(Engine):
@@ -35,8 +36,9 @@ class FakeEngine(Engine):
         options.setdefault("policy", Policy(name="fake", languages=frozenset({"python"})))
         super().__init__(**options)
 
-    def _start(self, settings: PoolSettings) -> Supervisor:
-        return super()._start(replace(settings, program="dspex.testing.fake_worker"))
+    def _pool_settings(self, spec: LanguageSpec) -> PoolSettings:
+        return replace(super()._pool_settings(spec), program="dspex.testing.fake_worker")
 
-    def _find_runtime(self) -> Path:
-        return Path(self._behaviour)
+    def _served(self, spec: LanguageSpec, image: str | None) -> Served:
+        name = spec.name if image is None else f"{spec.name}/{image}"
+        return Served(name, spec.guest, Path(self._behaviour), spec.packages)

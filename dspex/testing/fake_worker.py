@@ -32,7 +32,7 @@ from dspex.protocol.messages import (
     Started,
     WrittenFile,
     decode_fork,
-    decode_run,
+    decode_to_worker,
     encode,
 )
 
@@ -380,7 +380,7 @@ def _be_worker(connection: socket.socket, requests: int, first: bytes) -> NoRetu
         decoder, served = FrameDecoder(FRAME_BYTES_LIMIT), 0
         while served != (requests or -1) and (data := connection.recv(RECEIVE_BYTES)):
             for frame in decoder.feed(data):
-                misbehaviour.serve(decode_run(frame))
+                misbehaviour.serve(decode_to_worker(frame))
                 served += 1
     except OSError:
         os._exit(0)  # the supervisor hung up

@@ -192,7 +192,7 @@ class Faults:
         """Ask in the supervisor's thread; -1 if that has ended."""
         answer: Future[int] = Future()
         supervisor = self._supervisor
-        if not supervisor._call(lambda: answer.set_result(ask(supervisor._pool))):
+        if not supervisor._call(lambda: answer.set_result(ask(next(iter(supervisor._pools.values()))))):
             return -1
         return answer.result(ASK_TIMEOUT_S)
 

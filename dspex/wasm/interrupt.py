@@ -115,3 +115,13 @@ def stop_timers() -> None:
     """Send neither."""
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def pause_wall_timer() -> float:
+    """Stop the timer behind SIGALRM; return the seconds it had left, 0 if it was not running."""
+    return signal.setitimer(signal.ITIMER_REAL, 0)[0]
+
+
+def resume_wall_timer(left_s: float) -> None:
+    """Let the timer behind SIGALRM go on where `pause_wall_timer` stopped it."""
+    signal.setitimer(signal.ITIMER_REAL, left_s)

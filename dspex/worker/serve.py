@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dspex.protocol.framing import FRAME_BYTES_LIMIT, FrameDecoder
-from dspex.protocol.messages import decode_run, encode
+from dspex.worker.link import SocketLink
 
 if TYPE_CHECKING:
     import socket
 
     from dspex.languages.base import Language
-
-RECEIVE_BYTES = 1 << 16
 
 
 def serve(connection: socket.socket, language: Language, requests: int) -> None:
@@ -26,16 +23,12 @@ def serve(connection: socket.socket, language: Language, requests: int) -> None:
         language: A booted guest; a single run gets a fresh one each.
         requests: Most runs to serve; 0 for no bound, which is for sessions.
     """
-    decoder = FrameDecoder(FRAME_BYTES_LIMIT)
-    served = 0
-    while data := connection.recv(RECEIVE_BYTES):
-        for frame in decoder.feed(data):
-            run = decode_run(frame)
-            ended = language.serve(run, connection.sendall)
-            connection.sendall(encode(ended))
-            served += 1
-            if ended.gone is not None or served == requests:
-                return
-            if run.single:
-                language.boot()
-                language.warm()
+    link = SocketLink(connection)
+    for served, run in enumerate(link.runs(), 1):
+        ended = language.serve(run, link)
+        link.send(ended)
+        if ended.gone is not None or served == requests:
+            return
+        if run.single:
+            language.boot()
+            language.warm()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import array
 import gc
+import importlib
 import json
 import os
 import resource
@@ -21,7 +22,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from dspex.isolation.layers import Layer
-from dspex.languages import table
 from dspex.protocol.framing import FrameDecoder
 from dspex.protocol.messages import (
     ENVELOPE_BYTES,
@@ -45,6 +45,7 @@ from dspex.worker.serve import serve
 
 if TYPE_CHECKING:
     from dspex.languages.base import Language
+    from dspex.protocol.messages import Answer
 
 EXIT_INTERNAL = 70
 """Exit code of a worker in which dspex itself failed (EX_SOFTWARE)."""
@@ -53,12 +54,6 @@ STDERR = 2
 COMPILED_SUFFIX = ".cwasm"
 _REHEARSALS = 12
 _WARMINGS = 3
-_REHEARSED = b"""
-import json
-rows = [{"n": i, "s": str(i)} for i in range(20)]
-print(json.dumps(rows)[:20])
-sum(row["n"] for row in rows)
-"""
 _BUDGET = Budget(5.0, 5.0, 1 << 28, 1 << 16, 1 << 16, 50, 1 << 16, 100, 64)
 
 
@@ -81,7 +76,7 @@ class Zygote:
             language.boot()
             language.enter_worker()
             language.warm()
-            language.serve(_rehearsal(number, _REHEARSED), _drop)
+            language.serve(_rehearsal(number, language.rehearsal), _Nowhere())
         # What is touched here is copied by each fork as a page table entry, not found by a fault.
         language.boot()
         language.enter_worker()
@@ -113,7 +108,7 @@ class Zygote:
     def _live_once(self) -> None:
         """Do what a worker does from its fork to its end."""
         ours, theirs = socket.socketpair()
-        ours.sendall(encode(_rehearsal(0, b"1 + 1")))
+        ours.sendall(encode(_rehearsal(0, self._language.smallest)))
         ours.shutdown(socket.SHUT_WR)
         self._language.enter_worker()
         self._language.warm()
@@ -215,8 +210,22 @@ def _allow_deep_stacks() -> None:
     resource.setrlimit(resource.RLIMIT_STACK, (wanted, hard))
 
 
-def _drop(_frame: bytes) -> None:
-    """Send nowhere."""
+class _Nowhere:
+    """Where a rehearsal's messages go."""
+
+    def send(self, _message: object) -> None:
+        """Drop it."""
+
+    def answers(self, _wait_s: float) -> list[Answer]:
+        """Return none: no tools are rehearsed."""
+        return []
+
+
+def _load(guest: str, runtime: Path) -> Language:
+    """Make a language from `module:class` and its runtime's folder."""
+    module, _, name = guest.partition(":")
+    made: Language = getattr(importlib.import_module(module), name)(runtime)
+    return made
 
 
 def _nothing(_number: int, _frame: object) -> None:
@@ -228,13 +237,13 @@ def main(arguments: str) -> None:
 
     Args:
         arguments: JSON with `control` (a descriptor), `parent` (the supervisor's process),
-            `language`, `runtime` (a folder) and `stderr` (whether to keep it).
+            `guest` (`module:class` of a language), `runtime` (a folder) and `stderr` (whether to keep it).
     """
     wanted = json.loads(arguments)
     _allow_deep_stacks()
     control = socket.socket(fileno=wanted["control"])
     try:
-        language = table.load(wanted["language"], Path(wanted["runtime"]))
+        language = _load(wanted["guest"], Path(wanted["runtime"]))
         zygote = Zygote(control, language)
         zygote.rehearse()
         gc.collect()

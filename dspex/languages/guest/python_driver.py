@@ -32,6 +32,7 @@ MESSAGE_CHARS_MAX = 64 * 1024
 CHUNK_BYTES = 1 << 16
 
 _encode_value = _decode_values = _to_json = None  # set by `install`: the codec is frozen in beside this file
+_begin_tools = _tools_file = None
 _ValueOverLimit = None
 _main = sys.modules["__main__"].__dict__
 _clean_main = {}
@@ -41,10 +42,12 @@ _base_exit_functions = 0
 _session_loop = None
 
 
-def install(values):
+def install(values, tools):
     """Remember the state of a started interpreter, to which every single run returns."""
     global _encode_value, _decode_values, _ValueOverLimit, _clean_main, _base_exit_functions
-    global _to_json
+    global _to_json, _begin_tools, _tools_file
+    tools.install(values)
+    _begin_tools, _tools_file = tools.begin, tools.begin.__code__.co_filename
     _encode_value, _decode_values, _to_json = values.encode, values.decode, values.to_json
     _ValueOverLimit = values.ValueOverLimit
     _main.clear()
@@ -62,7 +65,7 @@ def turn():
     head, parts = _receive()
     kind = head["kind"]
     if kind == "warm":
-        head, parts = {**head, "kind": "run", "single": True, "filename": "warm.py", "reseed": True}, [b"0", b""]
+        head, parts = {**head, "kind": "run", "single": True, "filename": "warm.py", "reseed": True, "tools": None}, [b"0", b""]
     elif kind == "collect":
         gc.collect()
         return
@@ -99,6 +102,8 @@ def _run(head, source, variables):
         code = compile(tree, filename, "exec", _FLAGS) if body else None
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         return _refusal(error), b""
+    if head["tools"] is not None:
+        _main.update(_begin_tools(head["tools"], head))
     if variables:
         try:
             _main.update(_decode_values(variables))
@@ -209,11 +214,22 @@ def _failure(error):
         while frames is not None and frames.tb_frame.f_globals is globals():
             frames = frames.tb_next
         described = traceback.TracebackException(type(error), error, frames, compact=True)
+        _leave_out_tools(described, set())
         shown = "".join(described.format())
     except BaseException:  # the exception's own class is broken; its name must do
         shown = ""
     return {"status": "raised", "type": _name(error), "message": _cut(_text(error)),
             "traceback": _cut(shown)}
+
+
+def _leave_out_tools(described, seen):
+    """Take the frames of `python_tools` out of a traceback: to a program, a tool is one call."""
+    if described is None or id(described) in seen:
+        return
+    seen.add(id(described))
+    described.stack[:] = [one for one in described.stack if one.filename != _tools_file]
+    for other in (described.__cause__, described.__context__, *(described.exceptions or ())):
+        _leave_out_tools(other, seen)
 
 
 def _text(thing):

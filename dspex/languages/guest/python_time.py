@@ -1,14 +1,17 @@
 """Time for a guest that has neither sockets nor threads: an event loop, and `time.tzset`.
 
 The loops of the standard library wake themselves through a socket pair and wait in a selector. In
-the sandbox nothing can arrive from outside while the program waits, so waiting is only sleeping,
-and everything else is `asyncio.BaseEventLoop`. Runs inside the sandbox (CPython 3.14).
+the sandbox nothing but answers to host calls can arrive from outside while the program waits, so
+waiting is sleeping or waiting for those, and everything else is `asyncio.BaseEventLoop`. Runs inside the sandbox (CPython 3.14).
 """
 
 import asyncio
 import calendar
 import time
 from asyncio import base_events, events
+
+calls = None
+"""The module `python_tools`, whose answers are the only thing that can arrive from outside."""
 
 NAP_S = 0.05
 """Longest sleep in one piece: an interrupt only makes a callback ready, which must be looked for."""
@@ -21,6 +24,10 @@ class _Clock:
         self._ready = ready
 
     def select(self, timeout):
+        if calls is not None and calls.waiting():
+            if not self._ready:
+                calls.wait(timeout)
+            return []
         if timeout is None:
             # Nothing is scheduled and nothing can arrive: natively this would hang for ever.
             raise RuntimeError(
