@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dspex import mounts
 from dspex.errors import (
     GuestRefused,
     IsolationMissing,
@@ -31,7 +32,7 @@ from dspex.outcome import Outcome
 from dspex.parameters import function_like, method_like
 from dspex.policy import Policy
 from dspex.protocol.framing import FrameError
-from dspex.request import OutputCallback, Request, to_message
+from dspex.request import OutputCallback, Request, to_message, tools_of
 from dspex.runtimes.progress import Terminal
 from dspex.supervisor.ending import to_outcome
 from dspex.supervisor.job import Job
@@ -95,7 +96,6 @@ class Engine:
             LanguageUnavailable: The runtime is missing here and could not be made.
         """
         self._policy = Policy.load(policy)
-        _check_grants(self._policy)
         cores, limits = os.cpu_count() or 1, self._policy.limits
         settings = PoolSettings(
             workers_max=_count(
@@ -394,6 +394,11 @@ class RunningJob:
             facts = self._job.future.result(timeout_s)
             session = not isinstance(self._place, Pool)
             self._outcome = to_outcome(self._job, facts, session=session)
+            for mount, changes in mounts.changes_by_mount(
+                self._job.mounts, facts.mounted, facts.removed
+            ):
+                notes = (*self._outcome.notes, *mounts.write_back(mount, changes))
+                self._outcome = replace(self._outcome, notes=notes)
         return self._outcome
 
     def outcome_or_cancel(self) -> Outcome:
@@ -552,10 +557,13 @@ def _make_job(
         return Outcome.of_error(error, language=language, session_usable=not single)
     listener = None if on_output is None else _decoded(on_output)
     on_call = None
-    if request.tools:
-        on_call = tool_runner.bind(request.tools, limits, supervisor.answer)
+    if message.tools:
+        on_call = tool_runner.bind(tools_of(request, policy, spec), limits, supervisor.answer)
     try:
-        return Job(message, language, limits.grace_s, listener, on_call)
+        return Job(
+            message, language, limits.grace_s, on_output=listener, on_call=on_call,
+            mounts=policy.mounts,
+        )
     except FrameError as error:
         msg = f"code, variables, files and stdin together: {error}"
         raise RequestError(msg) from None
@@ -587,23 +595,14 @@ def _decoded(on_output: OutputCallback) -> Callable[[int, bytes], None]:
 
 
 def _check_given(policy: Policy, isolation: tuple[str, ...]) -> None:
-    """Refuse a policy that requires, or grants, what this engine does not have.
+    """Refuse a policy that requires a layer which this engine's workers lack.
 
     Raises:
-        IsolationMissing: It requires a layer that this engine's workers lack.
-        RequestError: It grants what no worker is given yet.
+        IsolationMissing: The message says which, and what to change.
     """
     reason = missing(policy.require_layers, isolation)
     if reason is not None:
         raise IsolationMissing(reason)
-    _check_grants(policy)
-
-
-def _check_grants(policy: Policy) -> None:
-    for granted in ("mounts", "network"):
-        if getattr(policy, granted):
-            msg = f"policy {policy.name!r} grants {granted}, which this version cannot give"
-            raise RequestError(msg)
 
 
 def _check_language(policy: Policy, language: object, image: object) -> None:

@@ -12,9 +12,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dspex import values
+from dspex import mounts, values
+from dspex.broker import http_tools
 from dspex.errors import Finding, GuestRefused, LimitExceeded, RequestError
-from dspex.protocol.messages import Budget, Repeatable, Run
+from dspex.protocol.messages import Budget, MountGiven, Repeatable, Run
 from dspex.tools import describe_tools
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def to_message(
         RequestError: a parameter has a value that cannot be used.
         CapabilityDenied: the policy does not grant it.
         ValueNotTransferable: a variable cannot cross.
-        LimitExceeded: the source, the variables or the files are larger than the limits allow.
+        LimitExceeded: the source, the variables, the files or a mount are larger than the limits
+            allow.
         GuestRefused: the source is not text.
     """
     limits = policy.limits
@@ -78,7 +80,7 @@ def to_message(
         limits = limits.model_copy(
             update={"wall_s": min(limits.wall_s, _timeout_s(request.timeout_s))}
         )
-    env = _env(request.env, policy)
+    env, tools = _env(request.env, policy), tools_of(request, policy, spec)
     fixed = policy.deterministic
     message = Run(
         run=next(_RUN_NUMBERS),
@@ -97,7 +99,8 @@ def to_message(
         stream=stream,
         single=single,
         repeatable=None if fixed is None else Repeatable(fixed.clock_ns, fixed.seed),
-        tools=_tools(request.tools, policy, spec),
+        tools=describe_tools(tools) if tools else b"",
+        mounts=_mounts(policy) if run_number == 1 else [],
     )
     return message, limits
 
@@ -110,21 +113,31 @@ def _timeout_s(given: object) -> float:
     return float(given)
 
 
+def _mounts(policy: Policy) -> list[MountGiven]:
+    return [mounts.read(one, file_count=policy.limits.file_count) for one in policy.mounts]
+
+
 def _filename(spec: LanguageSpec, run_number: int) -> str:
     """Return what tracebacks call the program: each run of a session has a name of its own."""
     stem, dot, suffix = spec.filename.rpartition(".")
     return spec.filename if run_number == 1 else f"{stem}-{run_number}{dot}{suffix}"
 
 
-def _tools(given: object, policy: Policy, spec: LanguageSpec) -> bytes:
-    if not given:
-        return b""
+def tools_of(request: Request, policy: Policy, spec: LanguageSpec) -> dict[str, Any]:
+    """Return every tool that the guest may call: those of the policy's network, and the caller's.
+
+    Raises:
+        TypeError: They are not a mapping.
+        RequestError: The language has no tools.
+        CapabilityDenied: The policy does not grant one.
+    """
+    given = request.tools or {}
     if not isinstance(given, Mapping):
         raise _wrong_type("tools", "a mapping of names to callables", given)
-    if not spec.tools:
+    if given and not spec.tools:
         raise _unusable("tools", f"{spec.name} programs cannot call any")
-    policy.require("tool", given)
-    return describe_tools(given)
+    policy.require("tool", (name for name in given if isinstance(name, str)))
+    return {**(http_tools(policy) if spec.tools else {}), **given}
 
 
 def _source(code: object, limits: Limits, *, binary: bool) -> bytes:

@@ -77,7 +77,7 @@ def describe_tools(tools: Mapping[Any, Any]) -> bytes:
     return json.dumps([_description(name, tool) for name, tool in tools.items()]).encode()
 
 
-def _description(name: object, tool: object) -> dict[str, object]:
+def _description(name: object, tool: Any) -> dict[str, object]:
     if not isinstance(name, str):
         msg = f"tools: names of type str wanted, {type(name).__name__} given"
         raise TypeError(msg)
@@ -90,7 +90,9 @@ def _description(name: object, tool: object) -> dict[str, object]:
     if not callable(tool):
         msg = f"tools[{name!r}]: a callable wanted, {type(tool).__name__} given"
         raise TypeError(msg)
+    role = {"role": tool.role} if hasattr(tool, "role") else {}
     return {
+        **role,
         "name": name,
         "doc": (inspect.getdoc(tool) or "")[:DOC_CHARS_MAX],
         "is_async": is_async(tool),

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from dspex.languages.base import Link
-    from dspex.protocol.messages import Answer, Run
+    from dspex.protocol.messages import Answer, MountedFile, MountedRemoval, Run
 
 FLOOD_GRACE_S = 0.25
 """How long a guest may go on writing after its output was cut, before it is ended."""
 NAP_S = 0.02
 """How long a signal may have to wait while the guest waits."""
-_FILES_LEFT_OUT_MAX = 20
+FILES_LEFT_OUT_MAX = 20
 _FILE_NAME_CHARS = 256
 
 
@@ -164,7 +164,12 @@ class RunAccount:
                 continue
             left -= len(data)
             self._link.send(WrittenFile(self._run.run, name, data))
-        return left_out[:_FILES_LEFT_OUT_MAX]
+        return left_out[:FILES_LEFT_OUT_MAX]
+
+    def send(self, message: MountedFile | MountedRemoval) -> None:
+        """Send what the guest changed below a mount."""
+        assert self._link is not None
+        self._link.send(message)
 
     def stop_clock(self) -> tuple[float, float]:
         """Stop the timers; return wall time and processor time so far, in seconds."""

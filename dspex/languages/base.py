@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from dspex.protocol.messages import Answer, Call, Ended, Output, Run, WrittenFile
+    from dspex.protocol.messages import Answer, Ended, FromWorker, Run
     from dspex.runtimes.progress import Progress
 
 
 class Link(Protocol):
     """A language's way to the supervisor while it serves a run."""
 
-    def send(self, message: Output | WrittenFile | Call) -> None:
+    def send(self, message: FromWorker) -> None:
         """Send a message of the run."""
 
     def answers(self, wait_s: float) -> list[Answer]:

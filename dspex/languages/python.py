@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import wasmtime
 
-from dspex.languages.account import NAP_S, OutputFlood, RunAccount
+from dspex.languages.account import FILES_LEFT_OUT_MAX, NAP_S, OutputFlood, RunAccount
+from dspex.languages.files import MountedTrees
 from dspex.protocol.messages import ENVELOPE_BYTES, BudgetUsedUp, Ended, InstanceGone, Run
 from dspex.wasm import interrupt
 from dspex.wasm.emscripten import (
@@ -189,6 +190,7 @@ sum(row["n"] for row in rows)
         self._account = RunAccount(self._flag.raise_flag, self._flag.seen)
         self._request, self._reply = _Request(), _Reply()
         self._calls = _Calls(self._account)
+        self._mounts = MountedTrees()
         self._files = MemoryFileSystem(base=self._base)
         self._clock = Clock(wait_ns=self._wait)
         self._syscalls = Syscalls(
@@ -203,6 +205,7 @@ sum(row["n"] for row in rows)
     def boot(self) -> None:
         """Make a fresh guest from the snapshot, with an empty file system."""
         self._machine.boot()
+        self._mounts.forget()
         self._files = MemoryFileSystem(
             base=self._base, quotas=Quotas(), write_output=self._account.write_output
         )
@@ -235,7 +238,7 @@ sum(row["n"] for row in rows)
         self._machine.memory_bytes_max = budget.memory_bytes
         self._machine.memory_refused = False
         self._use_clock(run)
-        self._open_files(run)
+        self._mounts.give(self._files, run)
         self._calls.allow(tools=bool(run.tools))
         self._flag.clear()
         account.begin(run, link)
@@ -267,7 +270,7 @@ sum(row["n"] for row in rows)
             turned_down=self._turned_down(run),
             spent_s=spent_s,
             peak_memory_bytes=len(self._machine.memory.view),
-            files_left_out=account.send_files(self._files.walk_changed(HOME)),
+            files_left_out=self._send_files(run),
         )
 
     def _call(self, head: dict[str, object], source: bytes = b"", variables: bytes = b"") -> None:
@@ -293,17 +296,12 @@ sum(row["n"] for row in rows)
         self._syscalls.clock, self._syscalls.random_bytes = clock, draw
         self._files.use_sources(clock.now_ns, draw)
 
-    def _open_files(self, run: Run) -> None:
-        """Give the guest the files and the input of a run, under the run's quotas."""
-        files, budget = self._files, run.budget
-        quotas = files.quotas
-        quotas.file_bytes_max, quotas.file_count_max = budget.file_bytes, budget.file_count
-        quotas.open_files_max = budget.open_files
-        quotas.hit = None
-        for name, data in run.files.items():
-            files.write_file(f"{HOME}/{name}", data)
-        files.set_input(run.stdin)
-        files.mark()
+    def _send_files(self, run: Run) -> list[str]:
+        """Send what the guest wrote; return the names of what does not fit."""
+        left_out = self._account.send_files(self._files.walk_changed(HOME))
+        for change in self._mounts.changes(self._files, run):
+            self._account.send(change)
+        return left_out + self._mounts.left_out[:FILES_LEFT_OUT_MAX - len(left_out)]
 
     def _wait(self, duration_ns: int) -> bool:
         """Sleep for the guest; True if it is to be interrupted instead."""

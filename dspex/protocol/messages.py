@@ -51,6 +51,18 @@ class Repeatable(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     seed: Annotated[int, msgspec.Meta(ge=0)]
 
 
+class MountGiven(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A path of the host as the guest sees it: a copy."""
+
+    guest: Name
+    """Absolute path in the guest."""
+    writable: bool
+    """Whether changes are carried back."""
+    bytes_max: Annotated[int, msgspec.Meta(ge=0, le=2**40)]
+    files: dict[str, bytes]
+    """Content by relative name; the name of a mounted file itself is empty."""
+
+
 class _Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Arrays instead of maps: shorter on the wire, and no key to misspell."""
 
@@ -75,6 +87,8 @@ class Run(_Message, frozen=True, tag=1):
     """The clock and seed that the guest gets in place of real time and entropy."""
     tools: bytes = b""
     """The caller's tools that the guest may call, as JSON; see `dspex.tools`."""
+    mounts: list[MountGiven] = []
+    """In a session, those of its first run; they stay."""
 
 
 class Output(_Message, frozen=True, tag=2):
@@ -207,6 +221,23 @@ class Answer(_Message, frozen=True, tag=14):
     error_message: Text = ""
 
 
+class MountedFile(_Message, frozen=True, tag=15):
+    """Worker to supervisor: a file below a mount that the guest wrote, before `Ended`."""
+
+    run: RunId
+    mount: Annotated[int, msgspec.Meta(ge=0, le=1000)]
+    name: Annotated[str, msgspec.Meta(max_length=4096)]
+    data: bytes
+
+
+class MountedRemoval(_Message, frozen=True, tag=16):
+    """Worker to supervisor: files below a mount that the guest removed, before `Ended`."""
+
+    run: RunId
+    mount: Annotated[int, msgspec.Meta(ge=0, le=1000)]
+    names: Annotated[list[Name], msgspec.Meta(max_length=1000)]
+
+
 class GuestFinding(msgspec.Struct, frozen=True):
     """One reason why a program was turned down."""
 
@@ -230,7 +261,7 @@ class GuestReport(msgspec.Struct, frozen=True):
     spent: Amount = 0
 
 
-FromWorker = Output | WrittenFile | Call | Ended
+FromWorker = Output | WrittenFile | MountedFile | MountedRemoval | Call | Ended
 FromZygote = Started | Forked | ForkFailed | Exited | CannotStart
 ToZygote = Fork
 ToWorker = Run | Answer

@@ -6,6 +6,8 @@ that speaks out of turn, of another run, or more than the budget allows breaks t
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dspex.protocol.framing import FrameDecoder, FrameError
 from dspex.protocol.messages import (
     ENVELOPE_BYTES,
@@ -14,10 +16,15 @@ from dspex.protocol.messages import (
     Ended,
     FromWorker,
     MessageError,
+    MountedFile,
+    MountedRemoval,
     Output,
     WrittenFile,
     decode_from_worker,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class TurnError(ValueError):
@@ -27,12 +34,16 @@ class TurnError(ValueError):
 class Conversation:
     """One worker's socket, seen as turns: `Run` out, then outputs, calls and files in, then `Ended`."""
 
-    __slots__ = ("_budget", "_decoder", "_file_bytes", "_files", "_output_bytes", "calls", "run")
+    __slots__ = ("_budget", "_decoder", "_file_bytes", "_files", "_mount_bytes", "_output_bytes",
+                 "_removals", "_writable", "calls", "run")
 
     def __init__(self) -> None:
         """Wait for the first turn; until then nothing may arrive."""
         self._decoder = FrameDecoder(0)
         self._budget: Budget | None = None
+        self._mount_bytes: list[int] = []
+        self._writable: set[int] = set()
+        self._removals = 0
         self.run = -1
         self.calls = 0
         """Calls of the turn under way, or of the last one."""
@@ -43,12 +54,13 @@ class Conversation:
         """Whether no turn is under way."""
         return self._budget is None
 
-    def begin(self, run: int, budget: Budget) -> None:
+    def begin(self, run: int, budget: Budget, mounts: Sequence[int] = ()) -> None:
         """Start a turn.
 
         Args:
             run: Number of the run; what follows must name it.
             budget: What the worker may send.
+            mounts: Bytes that it may send of each mount: 0 for one that is not written back.
 
         Raises:
             TurnError: if the last one has not ended; the caller's mistake, not the worker's.
@@ -60,7 +72,10 @@ class Conversation:
         self.run = run
         self.calls = 0
         self._output_bytes = self._files = self._file_bytes = 0
-        largest = max(budget.value_bytes, budget.file_bytes, budget.output_bytes)
+        self._mount_bytes = list(mounts)
+        self._writable = {number for number, room in enumerate(mounts) if room}
+        self._removals = 0
+        largest = max(budget.value_bytes, budget.file_bytes, budget.output_bytes, *mounts)
         self._decoder.frame_bytes_max = largest + 8 * ENVELOPE_BYTES
 
     def receive(self, data: bytes) -> list[FromWorker]:
@@ -74,6 +89,24 @@ class Conversation:
             return [self._checked(decode_from_worker(frame)) for frame in frames]
         except (FrameError, MessageError) as error:
             raise TurnError(str(error)) from error
+
+    def _check_mounted(self, message: MountedFile | MountedRemoval, budget: Budget) -> None:
+        mount = message.mount
+        if mount not in self._writable:
+            msg = f"mount {mount} is not one that is written back"
+            raise TurnError(msg)
+        if isinstance(message, MountedRemoval):
+            self._removals += len(message.names)
+            _within("removals", self._removals, _MOUNTED_FILES_MAX)
+            for name in message.names:
+                _check_file_name(name)
+            return
+        self._files += 1
+        _within("files", self._files, budget.file_count + _MOUNTED_FILES_MAX)
+        self._mount_bytes[mount] -= len(message.data)
+        _within("bytes of a mount beyond its room", -self._mount_bytes[mount], 0)
+        if message.name:
+            _check_file_name(message.name)
 
     def _checked(self, message: FromWorker) -> FromWorker:
         budget = self._budget
@@ -102,11 +135,17 @@ class Conversation:
             _within("files", self._files, budget.file_count)
             _within("file bytes", self._file_bytes, budget.file_bytes)
             _check_file_name(message.name)
+        elif isinstance(message, MountedFile | MountedRemoval):
+            self._check_mounted(message, budget)
         elif isinstance(message, Ended):
             _within("value bytes", len(message.value), budget.value_bytes)
             self._budget = None
             self._decoder.frame_bytes_max = 0
         return message
+
+
+_MOUNTED_FILES_MAX = 100_000
+"""Most files of mounts that one run may write or remove."""
 
 
 def _check_file_name(name: str) -> None:

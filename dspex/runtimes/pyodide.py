@@ -419,7 +419,7 @@ def load(name):
     exec(spec.loader.get_code(spec.name), module.__dict__)
     return module
 
-times, tools = load("python_time"), load("python_tools")
+times, tools, net = load("python_time"), load("python_tools"), load("python_net")
 times.install()
 times.calls = tools
 values, driver = load("python_values"), load("python_driver")
@@ -430,7 +430,7 @@ import posix
 sys.path[:] = [{home!r}] + [entry for entry in sys.path if entry.endswith(".zip")]
 sys.dont_write_bytecode = True
 posix.write({reply}, struct.pack("<II", id(driver.turn), id(inventory.inventory)))
-driver.install(values, tools)
+driver.install(values, tools, net)
 """
 
 RECIPE = Recipe(name="python", inputs=inputs, build=build, modules=(SNAPSHOT,))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dspex.errors import DspexError
+    from dspex.policy import Mount
     from dspex.protocol.messages import Answer, Call, Ended, Run
     from dspex.supervisor.worker import Worker
 
@@ -30,6 +31,9 @@ class Facts:
     stdout: bytearray = field(default_factory=bytearray)
     stderr: bytearray = field(default_factory=bytearray)
     files: dict[str, bytes] = field(default_factory=dict)
+    mounted: dict[tuple[int, str], bytes] = field(default_factory=dict)
+    """What the guest wrote below mounts, by number of the mount and name."""
+    removed: list[tuple[int, str]] = field(default_factory=list)
     ended: Ended | None = None
     """The worker's own account; None if it never gave one."""
     verdict: DspexError | None = None
@@ -42,8 +46,8 @@ class Job:
     """A run that was asked for; its future gives `Facts`, or raises what kept it from running."""
 
     __slots__ = (
-        "began_s", "budget", "facts", "frame", "future", "grace_s", "on_call", "on_output", "run",
-        "worker",
+        "began_s", "budget", "facts", "frame", "future", "grace_s", "mounts", "on_call", "on_output",
+        "run", "worker",
     )
 
     def __init__(
@@ -51,8 +55,10 @@ class Job:
         message: Run,
         language: str,
         grace_s: float,
+        *,
         on_output: Callable[[int, bytes], None] | None = None,
         on_call: Callable[[Job, Call], Callable[[], Answer] | None] | None = None,
+        mounts: tuple[Mount, ...] = (),
     ) -> None:
         """Encode a request, here in the caller's thread, so that no other run waits for it.
 
@@ -64,6 +70,7 @@ class Job:
             on_call: Called with each host call, in the supervisor's thread or that of a tool; it
                 must return soon: what is to be run in a thread and gives the answer, or None if it
                 will see to it itself that `Supervisor.answer` is called.
+            mounts: What the guest sees of the host, in the order of their numbers.
 
         Raises:
             FrameError: It is larger than any receiver takes.
@@ -76,6 +83,7 @@ class Job:
         self.grace_s = grace_s
         self.on_output = on_output
         self.on_call = on_call
+        self.mounts = mounts
         self.worker: Worker | None = None
         self.began_s = 0.0
 

@@ -43,7 +43,8 @@ class Lender(Protocol):
 class Lease:
     """One lending; `run` is the thread's part, the fields are what it leaves."""
 
-    __slots__ = ("_job", "_lender", "_work", "answers_unsent", "broken", "ended", "messages")
+    __slots__ = ("_job", "_lender", "_work", "answers_unsent", "broken", "ended", "messages",
+                 "working")
 
     def __init__(self, lender: Lender, job: Job, work: Callable[[], Answer]) -> None:
         """Lend the reading of a worker's socket to whoever runs `work`."""
@@ -55,6 +56,8 @@ class Lease:
         """Whether the worker has hung up."""
         self.answers_unsent = False
         """Whether the socket did not take all of the last answer."""
+        self.working = True
+        """Whether a tool runs, so that nobody reads and the guest can say nothing."""
 
     def run(self) -> None:
         """Run tools and answer, until the guest does something else than to call the next."""
@@ -63,7 +66,10 @@ class Lease:
         poll = select.poll()
         poll.register(lender.fileno(), select.POLLIN)
         while work is not None:
-            if not lender.answer(job, work()):
+            self.working = True
+            answer = work()
+            self.working = False
+            if not lender.answer(job, answer):
                 self.answers_unsent = True
                 return
             if job.worker is None or not poll.poll(LINGER_MS):

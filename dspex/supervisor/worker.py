@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from dspex.errors import DspexError, LimitExceeded, ProtocolViolation, WorkerCrashed
-from dspex.protocol.messages import Call, Ended, Output, WrittenFile, encode
+from dspex.protocol.messages import (
+    Call,
+    Ended,
+    MountedFile,
+    MountedRemoval,
+    Output,
+    WrittenFile,
+    encode,
+)
 from dspex.protocol.turn import Conversation, TurnError
 from dspex.supervisor.lease import Lease
 
@@ -39,6 +47,8 @@ KILL_SLACK_S = 0.05
 """The outer guard waits this much longer than the inner one, so that the better report wins."""
 LISTENS_AFTER_S = 0.02
 """An interrupt that reaches a worker before it has begun the run would be forgotten."""
+LEASE_END_S = 1.0
+"""How long a thread that reads the socket may take to notice that the worker is dead."""
 STATUS_WAIT_S = 1.0
 """How long a lost worker's exit status may take to arrive from its zygote."""
 KILLED = -signal.SIGKILL
@@ -139,7 +149,8 @@ class Worker:
         job.facts.isolation = self.isolation
         job.began_s = time.monotonic()
         budget = job.budget
-        self._conversation.begin(job.run, budget)
+        rooms = [one.bytes_max if one.mode == "write" else 0 for one in job.mounts]
+        self._conversation.begin(job.run, budget, rooms)
         if self._used:  # what its earlier runs have spent is not this one's
             with contextlib.suppress(ProcessLookupError):
                 self._cpu_before_s = self._process_cpu_s()
@@ -339,6 +350,9 @@ class Worker:
             trio.lowlevel.start_thread_soon(lease.run, give_back, name="dspex-tool")
             # Nothing else tells of its death while a tool runs and nobody reads the socket.
             await trio.lowlevel.wait_readable(self._handle)
+            if not lease.working:
+                # It reads what the worker said last, and is back in a moment.
+                await trio.sleep(LEASE_END_S)
             self.gone = True
             return None
         self.note_answers()
@@ -413,6 +427,10 @@ class Worker:
                 self._tell(job, message)
         elif isinstance(message, WrittenFile):
             job.facts.files[message.name] = message.data
+        elif isinstance(message, MountedFile):
+            job.facts.mounted[message.mount, message.name] = message.data
+        elif isinstance(message, MountedRemoval):
+            job.facts.removed += [(message.mount, name) for name in message.names]
         elif isinstance(message, Call):
             return self._take_call(job, message)
         else:

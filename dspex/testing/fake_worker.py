@@ -380,8 +380,10 @@ def _be_worker(connection: socket.socket, requests: int, first: bytes) -> NoRetu
         decoder, served = FrameDecoder(FRAME_BYTES_LIMIT), 0
         while served != (requests or -1) and (data := connection.recv(RECEIVE_BYTES)):
             for frame in decoder.feed(data):
-                misbehaviour.serve(decode_to_worker(frame))
-                served += 1
+                message = decode_to_worker(frame)
+                if isinstance(message, Run):
+                    misbehaviour.serve(message)
+                    served += 1
     except OSError:
         os._exit(0)  # the supervisor hung up
     os._exit(0)

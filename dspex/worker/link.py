@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
 
-    from dspex.protocol.messages import Call, Ended, Output, WrittenFile
+    from dspex.protocol.messages import FromWorker
 
 RECEIVE_BYTES = 1 << 16
 
@@ -42,7 +42,7 @@ class SocketLink:
                     yield message
                 # An answer that comes after the end of its run is nobody's any more.
 
-    def send(self, message: Output | WrittenFile | Call | Ended) -> None:
+    def send(self, message: FromWorker) -> None:
         """Send a message of the run."""
         self._connection.sendall(encode(message))
 

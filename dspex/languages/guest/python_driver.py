@@ -42,11 +42,11 @@ _base_exit_functions = 0
 _session_loop = None
 
 
-def install(values, tools):
+def install(values, tools, net):
     """Remember the state of a started interpreter, to which every single run returns."""
     global _encode_value, _decode_values, _ValueOverLimit, _clean_main, _base_exit_functions
     global _to_json, _begin_tools, _tools_file
-    tools.install(values)
+    tools.install(values, net)
     _begin_tools, _tools_file = tools.begin, tools.begin.__code__.co_filename
     _encode_value, _decode_values, _to_json = values.encode, values.decode, values.to_json
     _ValueOverLimit = values.ValueOverLimit

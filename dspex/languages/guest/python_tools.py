@@ -30,7 +30,7 @@ _EXCEPTIONS = {
     if isinstance(kind, type) and issubclass(kind, Exception)
 }
 
-_encode = _decode = None  # set by `install`
+_encode = _decode = _install_net = None  # set by `install`
 _begun = _allowed = 0
 _value_bytes = _value_depth = 0
 _buffer = b""
@@ -42,8 +42,8 @@ class ToolError(RuntimeError):
     """A tool failed with an exception that this interpreter does not know."""
 
 
-class _Default:
-    """A default value that only the host has; it looks as it does there."""
+class _AsText:
+    """A default value or annotation that only the host has; it looks as it does there."""
 
     def __init__(self, text):
         self._text = text
@@ -52,10 +52,10 @@ class _Default:
         return self._text
 
 
-def install(values):
-    """Take the codec of values."""
-    global _encode, _decode
-    _encode, _decode = values.encode, values.decode
+def install(values, net):
+    """Take the codec of values, and the module that builds HTTP on a tool."""
+    global _encode, _decode, _install_net
+    _encode, _decode, _install_net = values.encode, values.decode, net.install
 
 
 def begin(descriptions, head):
@@ -65,7 +65,11 @@ def begin(descriptions, head):
     _value_bytes, _value_depth = head["value_bytes"], head["value_depth"]
     _answers.clear()
     _futures.clear()
-    return {one["name"]: _function(one) for one in descriptions}
+    found = {one["name"]: _function(one) for one in descriptions}
+    for one in descriptions:
+        if one.get("role") == "http":
+            _install_net(found[one["name"]])
+    return found
 
 
 def waiting():
@@ -124,8 +128,10 @@ def _signature(parameters):
         if "value" in one:
             default = one["value"]
         elif "default" in one:
-            default = _Default(one["default"])
-        annotation = one.get("annotation", inspect.Parameter.empty)
+            default = _AsText(one["default"])
+        annotation = inspect.Parameter.empty
+        if "annotation" in one:
+            annotation = _AsText(one["annotation"])
         made.append(
             inspect.Parameter(
                 one["name"], _KINDS[one["kind"]], default=default, annotation=annotation

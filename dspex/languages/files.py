@@ -1,0 +1,96 @@
+"""The files of a run, the same for every language with a memory file system: given, and taken back.
+
+The working directory belongs to the run: what the guest writes there comes back. A mount is a copy of
+a path of the host: what changed there comes back too, if the policy says so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dspex.protocol.messages import MountedFile, MountedRemoval
+from dspex.wasm.emscripten import HOME, SyscallError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dspex.protocol.messages import MountGiven, Run
+    from dspex.wasm.emscripten import MemoryFileSystem
+
+_READ_ONLY_FILE = 0o444
+REMOVALS_PER_MESSAGE_MAX = 1000
+
+
+class MountedTrees:
+    """The mounts of one guest, from run to run."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._mounts: list[tuple[MountGiven, set[str]]] = []
+        self.left_out: list[str] = []
+        """Names that the last `changes` left out, because they do not fit their mount."""
+
+    def give(self, files: MemoryFileSystem, run: Run) -> None:
+        """Put the run's files and mounts into the guest's file system, under the run's quotas."""
+        budget, quotas = run.budget, files.quotas
+        quotas.file_bytes_max, quotas.file_count_max = budget.file_bytes, budget.file_count
+        quotas.open_files_max = budget.open_files
+        quotas.hit = None
+        for name, data in run.files.items():
+            files.write_file(f"{HOME}/{name}", data)
+        for mount in run.mounts:
+            self._mount(files, mount)
+        files.set_input(run.stdin)
+        files.mark()
+
+    def _mount(self, files: MemoryFileSystem, mount: MountGiven) -> None:
+        if "" not in mount.files:
+            files.make_directories(mount.guest)
+        for name, data in mount.files.items():
+            path = f"{mount.guest}/{name}" if name else mount.guest
+            files.write_file(path, data)
+            if not mount.writable:
+                inode = files.tree.lookup(files.tree.root, path.encode())
+                files.tree.change_mode(inode, _READ_ONLY_FILE)
+        self._mounts.append((msgspec.structs.replace(mount, files={}), set(mount.files)))
+
+    def changes(self, files: MemoryFileSystem, run: Run) -> Iterator[MountedFile | MountedRemoval]:
+        """Yield what the guest changed below the mounts that may be written to."""
+        self.left_out.clear()
+        for number, (mount, names) in enumerate(self._mounts):
+            guest, left = mount.guest, mount.bytes_max
+            if not mount.writable:
+                continue
+            changed = files.walk_changed(guest)
+            if "" in names:
+                head, _, last = guest.rpartition("/")
+                changed = [("", data) for name, data in files.walk_changed(head or "/") if name == last]
+            for name, data in changed:
+                left -= len(data)
+                if left < 0:
+                    self.left_out.append(f"{guest}/{name}")
+                    left += len(data)
+                else:
+                    yield MountedFile(run.run, number, name, data)
+            if "" in names:
+                continue
+            present = {name for name in names if _exists(files, f"{guest}/{name}")}
+            gone = sorted(names - present)
+            for at in range(0, len(gone), REMOVALS_PER_MESSAGE_MAX):
+                yield MountedRemoval(run.run, number, gone[at : at + REMOVALS_PER_MESSAGE_MAX])
+            names.clear()
+            names.update(present, (name for name, _ in changed))
+
+    def forget(self) -> None:
+        """Forget the mounts of a guest that is gone."""
+        self._mounts.clear()
+
+
+def _exists(files: MemoryFileSystem, path: str) -> bool:
+    try:
+        files.tree.lookup(files.tree.root, path.encode(), follow=False)
+    except SyscallError:
+        return False
+    return True
