@@ -13,9 +13,10 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from dspex.engine import Engine, RunningJob, Session
+from dspex.engine import Engine, RunningJob, Session, _flow
 from dspex.loops import running_loop
 from dspex.parameters import function_like, method_like
+from dspex.streaming import AsyncStream, Flow
 from dspex.tools import caller_loop
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from dspex.outcome import Outcome
     from dspex.policy import Policy
     from dspex.request import OutputCallback
+    from dspex.supervisor.job import Facts
 
 DECODING_BYTES_MAX = 256 * 1024
 """What is larger is decoded in a thread, so that the loop goes on."""
@@ -92,6 +94,11 @@ class AsyncEngine:
         """Begin a run and return at once; the parameters are those of `run`."""
         return _submitted(self._engine.submit, args, kwargs)
 
+    @method_like(Engine.submit)
+    def stream(self, *args: Any, **kwargs: Any) -> AsyncStream:
+        """Begin a run whose output is read while it is written; see `Engine.stream`."""
+        return _streamed(self._engine.submit, args, kwargs)
+
     @method_like(Engine.session)
     @contextlib.asynccontextmanager
     async def session(self, *args: Any, **kwargs: Any) -> AsyncIterator[AsyncSession]:
@@ -133,6 +140,11 @@ class AsyncSession:
         """Begin a run in the session and return at once."""
         return _submitted(self._session.submit, args, kwargs)
 
+    @method_like(Session.submit)
+    def stream(self, *args: Any, **kwargs: Any) -> AsyncStream:
+        """Begin a run whose output is read while it is written; see `Session.stream`."""
+        return _streamed(self._session.submit, args, kwargs)
+
     def close(self) -> None:
         """End the session's process; closing twice is closing once."""
         self._session.close()
@@ -150,6 +162,11 @@ class AsyncJob:
     def done(self) -> bool:
         """Whether `outcome` would return at once."""
         return self._job.done
+
+    @property
+    def settled(self) -> Future[Facts] | None:
+        """The future behind `done`; None if there is none."""
+        return self._job.settled
 
     async def outcome(self) -> Outcome:
         """Wait for the end and return it; if the waiting is cancelled, the run goes on.
@@ -205,6 +222,13 @@ class _Listener:
                 self.job.cancel()
 
 
+def _streamed(
+    submit: Callable[..., RunningJob], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> AsyncStream:
+    flow = _flow(kwargs)
+    return AsyncStream(_submitted(submit, args, {**kwargs, "on_output": flow}), flow)
+
+
 def _submitted(
     submit: Callable[..., RunningJob], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> AsyncJob:
@@ -213,7 +237,7 @@ def _submitted(
     before = caller_loop.set(loop.spawn)
     try:
         on_output = kwargs.get("on_output")
-        if not callable(on_output) or inspect.iscoroutinefunction(on_output):
+        if not callable(on_output) or isinstance(on_output, Flow) or inspect.iscoroutinefunction(on_output):
             # What is wrong with it, if it is there at all, is the engine's to say.
             return AsyncJob(submit(*args, **kwargs), None)
         listener = _Listener(on_output, loop)

@@ -34,6 +34,7 @@ from dspex.policy import Policy
 from dspex.protocol.framing import FrameError
 from dspex.request import OutputCallback, Request, to_message, tools_of
 from dspex.runtimes.progress import Terminal
+from dspex.streaming import Flow, Stream
 from dspex.supervisor.ending import to_outcome
 from dspex.supervisor.job import Job
 from dspex.supervisor.pool import Pool, PoolSettings
@@ -206,6 +207,19 @@ class Engine:
             SessionClosed: The engine is closed.
         """
         return self.submit(*args, **kwargs).outcome_or_cancel()
+
+    @method_like(submit)
+    def stream(self, *args: Any, **kwargs: Any) -> Stream:
+        """Begin a run whose output is read while it is written; the parameters are those of `run`.
+
+        A reader that is slow slows the program down, whose time runs on.
+
+        Raises:
+            RequestError, TypeError: The request cannot be used; nothing ran.
+            SessionClosed: The engine is closed.
+        """
+        flow = _flow(kwargs)
+        return Stream(self.submit(*args, **{**kwargs, "on_output": flow}), flow)
 
     def session(
         self,
@@ -504,6 +518,19 @@ class Session:
         """
         return self.submit(*args, **kwargs).outcome_or_cancel()
 
+    @method_like(submit)
+    def stream(self, *args: Any, **kwargs: Any) -> Stream:
+        """Begin a run whose output is read while it is written; the parameters are those of `run`.
+
+        A reader that is slow slows the program down, whose time runs on.
+
+        Raises:
+            RequestError, TypeError: The request cannot be used; nothing ran.
+            SessionClosed: The session is closed.
+        """
+        flow = _flow(kwargs)
+        return Stream(self.submit(*args, **{**kwargs, "on_output": flow}), flow)
+
     def close(self) -> None:
         """End the session's process; closing twice is closing once."""
         self._closed = True
@@ -562,11 +589,18 @@ def _make_job(
     try:
         return Job(
             message, language, limits.grace_s, on_output=listener, on_call=on_call,
-            mounts=policy.mounts,
+            mounts=policy.mounts, flow=on_output if isinstance(on_output, Flow) else None,
         )
     except FrameError as error:
         msg = f"code, variables, files and stdin together: {error}"
         raise RequestError(msg) from None
+
+
+def _flow(kwargs: Mapping[str, Any]) -> Flow:
+    if kwargs.get("on_output") is not None:
+        msg = "on_output: a stream has no use for it; iterate over the stream"
+        raise TypeError(msg)
+    return Flow()
 
 
 def _check_listener(on_output: object) -> None:

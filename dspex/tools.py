@@ -118,7 +118,9 @@ def _signature(tool: Any) -> inspect.Signature:
 def _parameter(one: inspect.Parameter) -> dict[str, object]:
     described: dict[str, object] = {"name": one.name, "kind": _KINDS[one.kind]}
     if one.annotation is not one.empty:
-        described["annotation"] = inspect.formatannotation(one.annotation)[:NAME_CHARS_MAX]
+        written = one.annotation
+        text = written if isinstance(written, str) else inspect.formatannotation(written)
+        described["annotation"] = text[:NAME_CHARS_MAX]
     if one.default is not one.empty:
         if one.default is None or type(one.default) in (bool, int, str):
             described["value"] = one.default

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from dspex.protocol.messages import Answer, Ended, FromWorker, Run
@@ -60,6 +60,37 @@ class Language(Protocol):
         """
 
 
+class CodeLoader(Language, Protocol):
+    """A language whose programs are compiled, and loaded in the worker; see `loads_code`."""
+
+    seal: Callable[[], None]
+    """Set in each worker: call it when the code is loaded, before any of it runs."""
+
+
+class Workshop(Protocol):
+    """What `LanguageSpec.prepare` may use: workers of the language, and a memory for results."""
+
+    def recall(self, key: bytes) -> bytes | None:
+        """Return what was kept under a key, if it is still there."""
+
+    def keep(self, key: bytes, data: bytes) -> None:
+        """Keep a result as long as there is room; it is never written to a disk."""
+
+    def make(self, run: Run) -> Mapping[str, bytes]:
+        """Run a program in a worker of its own and return the files that it wrote.
+
+        Raises:
+            Exception: It did not end well; to be passed on, for that is then the whole outcome.
+        """
+
+    def enter(self) -> None:
+        """Say that something slow comes, which may need a thread to itself.
+
+        Raises:
+            Exception: To be passed on: `prepare` will be called again, in such a thread.
+        """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LanguageSpec:
     """One name that `run(language=...)` takes, and what stands behind it."""
@@ -94,3 +125,15 @@ class LanguageSpec:
 
     tools: bool = True
     """Whether programs can call the caller's tools."""
+
+    loads_code: bool = False
+    """Whether workers make memory executable: `guest` is a `CodeLoader`.
+
+    Its workers do without the layer `no_new_code`, serve one run each and seal themselves.
+    """
+
+    prepare: Callable[[Run, Workshop], Run] | None = None
+    """Turns a checked request into what workers run, on the caller's side; None for the request itself.
+
+    Raises `GuestRefused` for a program that cannot run, `RequestError` for a request.
+    """

@@ -23,6 +23,14 @@ _READ_ONLY_FILE = 0o444
 REMOVALS_PER_MESSAGE_MAX = 1000
 
 
+class FilesRefused(OSError):
+    """A file or mount of the run cannot be put where it is wanted; the message says which and why."""
+
+    def report(self) -> bytes:
+        """Return what a guest would say of it: the run is refused."""
+        return msgspec.json.encode({"status": "refused", "findings": [{"message": str(self)}]})
+
+
 class MountedTrees:
     """The mounts of one guest, from run to run."""
 
@@ -33,24 +41,32 @@ class MountedTrees:
         """Names that the last `changes` left out, because they do not fit their mount."""
 
     def give(self, files: MemoryFileSystem, run: Run) -> None:
-        """Put the run's files and mounts into the guest's file system, under the run's quotas."""
+        """Put the run's files and mounts into the guest's file system, under the run's quotas.
+
+        Raises:
+            FilesRefused: One of them cannot be; in a session the guest may have put a directory there.
+        """
         budget, quotas = run.budget, files.quotas
         quotas.file_bytes_max, quotas.file_count_max = budget.file_bytes, budget.file_count
         quotas.open_files_max = budget.open_files
         quotas.hit = None
         for name, data in run.files.items():
-            files.write_file(f"{HOME}/{name}", data)
+            _write(files, f"{HOME}/{name}", data, f"files[{name!r}]")
         for mount in run.mounts:
             self._mount(files, mount)
         files.set_input(run.stdin)
         files.mark()
 
     def _mount(self, files: MemoryFileSystem, mount: MountGiven) -> None:
+        place = f"mount {mount.guest}"
         if "" not in mount.files:
-            files.make_directories(mount.guest)
+            try:
+                files.make_directories(mount.guest)
+            except SyscallError as error:
+                raise _refused(place, error) from error
         for name, data in mount.files.items():
             path = f"{mount.guest}/{name}" if name else mount.guest
-            files.write_file(path, data)
+            _write(files, path, data, place)
             if not mount.writable:
                 inode = files.tree.lookup(files.tree.root, path.encode())
                 files.tree.change_mode(inode, _READ_ONLY_FILE)
@@ -86,6 +102,17 @@ class MountedTrees:
     def forget(self) -> None:
         """Forget the mounts of a guest that is gone."""
         self._mounts.clear()
+
+
+def _write(files: MemoryFileSystem, path: str, data: bytes, place: str) -> None:
+    try:
+        files.write_file(path, data)
+    except SyscallError as error:
+        raise _refused(place, error) from error
+
+
+def _refused(place: str, error: SyscallError) -> FilesRefused:
+    return FilesRefused(f"{place}: cannot be put into the sandbox: {error}")
 
 
 def _exists(files: MemoryFileSystem, path: str) -> bool:

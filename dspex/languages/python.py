@@ -19,7 +19,7 @@ import msgspec
 import wasmtime
 
 from dspex.languages.account import FILES_LEFT_OUT_MAX, NAP_S, OutputFlood, RunAccount
-from dspex.languages.files import MountedTrees
+from dspex.languages.files import FilesRefused, MountedTrees
 from dspex.protocol.messages import ENVELOPE_BYTES, BudgetUsedUp, Ended, InstanceGone, Run
 from dspex.wasm import interrupt
 from dspex.wasm.emscripten import (
@@ -238,10 +238,16 @@ sum(row["n"] for row in rows)
         self._machine.memory_bytes_max = budget.memory_bytes
         self._machine.memory_refused = False
         self._use_clock(run)
-        self._mounts.give(self._files, run)
         self._calls.allow(tools=bool(run.tools))
         self._flag.clear()
         account.begin(run, link)
+        try:
+            self._mounts.give(self._files, run)
+        except FilesRefused as refusal:
+            return account.end(
+                report=refusal.report(), spent_s=account.stop_clock(),
+                peak_memory_bytes=len(self._machine.memory.view),
+            )
         gone = None
         head = {
             "kind": "run", "single": run.single, "filename": run.filename, "args": run.args,

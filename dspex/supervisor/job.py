@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dspex.errors import DspexError
     from dspex.policy import Mount
     from dspex.protocol.messages import Answer, Call, Ended, Run
+    from dspex.streaming import Flow
     from dspex.supervisor.worker import Worker
 
 
@@ -46,7 +47,7 @@ class Job:
     """A run that was asked for; its future gives `Facts`, or raises what kept it from running."""
 
     __slots__ = (
-        "began_s", "budget", "facts", "frame", "future", "grace_s", "mounts", "on_call", "on_output",
+        "began_s", "budget", "facts", "flow", "frame", "future", "grace_s", "mounts", "on_call", "on_output",
         "run", "worker",
     )
 
@@ -59,6 +60,7 @@ class Job:
         on_output: Callable[[int, bytes], None] | None = None,
         on_call: Callable[[Job, Call], Callable[[], Answer] | None] | None = None,
         mounts: tuple[Mount, ...] = (),
+        flow: Flow | None = None,
     ) -> None:
         """Encode a request, here in the caller's thread, so that no other run waits for it.
 
@@ -70,6 +72,7 @@ class Job:
             on_call: Called with each host call, in the supervisor's thread or that of a tool; it
                 must return soon: what is to be run in a thread and gives the answer, or None if it
                 will see to it itself that `Supervisor.answer` is called.
+            flow: Where its output goes, if that can be full.
             mounts: What the guest sees of the host, in the order of their numbers.
 
         Raises:
@@ -84,6 +87,7 @@ class Job:
         self.on_output = on_output
         self.on_call = on_call
         self.mounts = mounts
+        self.flow = flow
         self.worker: Worker | None = None
         self.began_s = 0.0
 

@@ -322,6 +322,8 @@ class Worker:
                 return
             if self.gone:
                 return
+            if self.job is not None and self.job.flow is not None:
+                await self.job.flow.wait_room()
             # A worker that floods must neither starve the others nor outrun its deadline.
             reads += 1
             if len(data) >= FLOOD_BYTES or reads >= READS_IN_A_ROW_MAX:

@@ -65,6 +65,8 @@ class Served:
     runtime: Path
     packages: tuple[str, ...]
     """Python packages that the zygote may import."""
+    loads_code: bool = False
+    """Whether workers make memory executable; see `dspex.languages.base.LanguageSpec`."""
 
 
 class ZygoteFailed(RuntimeError):
@@ -107,7 +109,7 @@ class Zygote:
             stderr = bool(os.environ.get(STDERR_ENVIRONMENT_NAME))
             settings = {
                 "control": theirs.fileno(), "parent": os.getpid(), "guest": served.guest,
-                "runtime": str(served.runtime), "stderr": stderr,
+                "runtime": str(served.runtime), "stderr": stderr, "loads_code": served.loads_code,
             }
             process = subprocess.Popen(  # noqa: ASYNC220 - fixed command; exec is quick
                 [

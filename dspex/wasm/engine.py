@@ -1,4 +1,7 @@
-"""The one wasmtime configuration for guests: what is compiled with it can be loaded with it.
+"""The wasmtime configurations for guests: what is compiled with one can be loaded with it.
+
+One is for interpreters, which are interrupted through their own flag. The other is for programs that
+are compiled as they come: they count fuel and compare epochs, and are compiled without threads.
 
 Compiling and keying belong to `dspex.wasm.artifacts`, instances to `dspex.wasm.instance`.
 """
@@ -29,5 +32,26 @@ def new_engine() -> wasmtime.Engine:
     config = wasmtime.Config()
     config.wasm_exceptions = True
     config.wasm_gc = True
+    ffi.set_stack_bytes(config, WASM_STACK_BYTES)
+    return wasmtime.Engine(config)
+
+
+def new_program_engine() -> wasmtime.Engine:
+    """Return an engine for programs nobody has prepared.
+
+    Fuel is for `usage.fuel`. The epoch interrupts: a loop checks it, and a signal's number is
+    written to it (`dspex.wasm.interrupt`). Several memories, 64-bit memories and threads are off: no
+    limit of ours counts them, or no clock.
+    """
+    config = wasmtime.Config()
+    config.consume_fuel = True
+    config.epoch_interruption = True
+    config.wasm_exceptions = True
+    config.wasm_gc = True
+    config.wasm_multi_memory = False
+    config.wasm_memory64 = False
+    config.wasm_threads = False
+    ffi.compile_serially(config)
+    ffi.copy_initial_memory(config)
     ffi.set_stack_bytes(config, WASM_STACK_BYTES)
     return wasmtime.Engine(config)

@@ -20,7 +20,7 @@ from wasmtime import _ffi as raw
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wasmtime import Config, FuncType, Instance, Linker, Store
+    from wasmtime import Config, Engine, FuncType, Instance, Linker, Store
 
 _VALUE_BYTES = 16  # sizeof(wasmtime_val_raw_t)
 _I32_PER_VALUE = 4
@@ -261,6 +261,18 @@ class LinearMemory:
         self.address = ctypes.cast(data, ctypes.c_void_p).value or 0
         self.view = memoryview((ctypes.c_uint8 * size).from_address(self.address)).cast("B")
 
+    def sync(self) -> None:
+        """Take the current size if the guest has grown the memory by itself."""
+        if self._memory is not None:
+            size = raw.wasmtime_memory_data_size(self._context, ctypes.byref(self._memory))
+            if size != len(self.view):
+                self.refresh()
+
+    def detach(self) -> None:
+        """Belong to no instance: before the first has ended, or if one exports no memory."""
+        self._memory = self._context = None
+        self.address, self.view = 0, memoryview(b"")
+
     def grow(self, pages: int) -> bool:
         """Grow by `pages` of 64 KiB and tell whether that was allowed."""
         before = ctypes.c_uint64()
@@ -298,6 +310,55 @@ def set_stack_bytes(config: Config, wasm_bytes: int) -> None:
     """
     raw.wasmtime_config_async_stack_size_set(config.ptr(), wasm_bytes + (1 << 20))
     config.max_wasm_stack = wasm_bytes
+
+
+def compile_serially(config: Config) -> None:
+    """Compile in the calling thread alone, so that a process without threads can."""
+    raw.wasmtime_config_parallel_compilation_set(config.ptr(), False)
+
+
+def copy_initial_memory(config: Config) -> None:
+    """Fill fresh memories by copying: mapping them needs memory files, which not all may make."""
+    raw.wasmtime_config_memory_init_cow_set(config.ptr(), False)
+
+
+def epoch_address(engine: Engine) -> int:
+    """Find the counter that guests compiled with epochs compare with their deadline; raises it by one.
+
+    Writing there interrupts a guest without calling wasmtime, so a signal handler's one write can.
+    wasmtime tells nobody where it is; it is the one number of the engine's state that counts.
+
+    Raises:
+        RuntimeError: It was not found: this is another wasmtime.
+    """
+    owner = ctypes.cast(engine.ptr(), ctypes.c_void_p).value
+    assert owner is not None
+    state = ctypes.c_uint64.from_address(owner).value
+    size = min(_ENGINE_STATE_BYTES_MAX, _usable_bytes(state)) // _WORD_BYTES * _WORD_BYTES
+    seen = []
+    for _ in range(_EPOCH_LOOKS):
+        seen.append(memoryview(ctypes.string_at(state, size)).cast("Q"))
+        raw.wasmtime_engine_increment_epoch(engine.ptr())
+    first = seen[0]
+    counting = [
+        at for at in range(len(first)) if all(one[at] == first[at] + n for n, one in enumerate(seen))
+    ]
+    if len(counting) != 1:
+        msg = f"the epoch counter of wasmtime was not found: {len(counting)} numbers count"
+        raise RuntimeError(msg)
+    return state + _WORD_BYTES * counting[0]
+
+
+_WORD_BYTES = 8
+_EPOCH_LOOKS = 4
+_ENGINE_STATE_BYTES_MAX = 1 << 13
+
+
+def _usable_bytes(address: int) -> int:
+    """Return the size of an allocation: nothing beyond it is read."""
+    measure = ctypes.CDLL(None).malloc_usable_size
+    measure.restype, measure.argtypes = ctypes.c_size_t, [ctypes.c_void_p]
+    return int(measure(address))
 
 
 def _export(store: Store, instance: Instance, name: str) -> Any:

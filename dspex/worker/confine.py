@@ -46,6 +46,8 @@ class JailSpec(NamedTuple):
     worker_may_send_fds: bool = False
     worker_may_make_memory_files: bool = False
     """For workers that boot a fresh guest after they were confined: sessions and `requests_per_worker`."""
+    worker_may_load_code: bool = False
+    """For languages whose programs are compiled: the layer `no_new_code` stays down, and a worker seals itself."""
     before_filter: Callable[[], object] | None = None
     """Run in the zygote proper, when all but seccomp stands."""
     without: tuple[Layer, ...] = ()
@@ -64,7 +66,7 @@ def confine(spec: JailSpec) -> ArmedLayers:
     """Arm the zygote. Call once, single-threaded, when all imports and all loading of code are done.
 
     The calling process forks in here: it becomes the keeper, which never returns, and the call returns in its
-    child. Afterwards no file can be opened, no module imported and no executable memory mapped.
+    child. Afterwards no file can be opened, no module imported and, unless `spec` says so, no memory made executable.
 
     Args:
         spec: What is to be left.
@@ -91,7 +93,7 @@ def confine(spec: JailSpec) -> ArmedLayers:
         spec.before_filter()
     if Layer.RLIMITS in arming.armed:
         rlimits.forbid_locked_memory()
-    arming.attempt(Layer.SECCOMP, _arm_filter)
+    arming.attempt(Layer.SECCOMP, lambda: _arm_filter(may_load_code=spec.worker_may_load_code))
     if step is not None and Layer.SECCOMP not in arming.armed:
         # Its filter is no use without the zygote's, which it only adds to.
         step.worker_filter = None
@@ -175,7 +177,7 @@ def _arm_inherited(arming: _Arming, spec: JailSpec, parent_fd: int) -> None:
     arm(Layer.CAPABILITIES, capabilities.drop_all)
     arm(Layer.NOT_DUMPABLE, lambda: capabilities.set_dumpable(dumpable=False))
     arm(Layer.NO_NEW_PRIVS, capabilities.forbid_new_privileges)
-    arm(Layer.NO_NEW_CODE, capabilities.forbid_new_code)
+    arm(Layer.NO_NEW_CODE, lambda: _forbid_new_code(spec))
     arm(Layer.LANDLOCK, landlock.arm)
 
 
@@ -184,6 +186,12 @@ def _forbid_nested(arming: _Arming) -> None:
     if Layer.USER_NAMESPACE not in arming.armed:
         raise OSError("there is no user namespace of its own to forbid it in")
     namespaces.forbid_nested()
+
+
+def _forbid_new_code(spec: JailSpec) -> None:
+    if spec.worker_may_load_code:
+        raise OSError("programs of this language are compiled: a worker seals itself once its code is loaded")
+    capabilities.forbid_new_code()
 
 
 def _enter_empty_root(arming: _Arming) -> None:
@@ -205,6 +213,7 @@ def _prepared_worker_step(
         may_start_threads=spec.worker_may_start_threads,
         may_send_fds=spec.worker_may_send_fds,
         may_make_memory_files=spec.worker_may_make_memory_files,
+        may_load_code=spec.worker_may_load_code,
     )
     return WorkerStep(
         architecture,
@@ -214,11 +223,12 @@ def _prepared_worker_step(
         limits=Layer.RLIMITS in arming.armed,
         may_multiply=spec.worker_may_fork or spec.worker_may_start_threads,
         worker_filter=Filter(worker_filter),
+        seal=Filter(filters.sealed(architecture)) if spec.worker_may_load_code else None,
     )
 
 
-def _arm_filter() -> None:
+def _arm_filter(*, may_load_code: bool) -> None:
     architecture = machine()
     if architecture is None:
         raise OSError("no system call numbers are known for this machine")
-    Filter(filters.zygote(architecture)).arm()
+    Filter(filters.zygote(architecture, may_load_code=may_load_code)).arm()

@@ -19,7 +19,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from dspex.isolation.layers import Layer
 from dspex.protocol.framing import FrameDecoder
@@ -44,7 +44,7 @@ from dspex.worker.jail.surroundings import open_descriptors
 from dspex.worker.serve import serve
 
 if TYPE_CHECKING:
-    from dspex.languages.base import Language
+    from dspex.languages.base import CodeLoader, Language
     from dspex.protocol.messages import Answer
 
 EXIT_INTERNAL = 70
@@ -60,8 +60,11 @@ _BUDGET = Budget(5.0, 5.0, 1 << 28, 1 << 16, 1 << 16, 50, 1 << 16, 100, 64)
 class Zygote:
     """Forks workers as the supervisor asks, and says how they ended."""
 
-    def __init__(self, control: socket.socket, language: Language) -> None:
-        """Serve the supervisor at the other end of `control`."""
+    def __init__(
+        self, control: socket.socket, language: Language, *, loads_code: bool = False
+    ) -> None:
+        """Serve the supervisor at the other end of `control`; see `LanguageSpec` for `loads_code`."""
+        self._loads_code = loads_code
         self._control = control
         self._language = language
         self._workers: dict[int, int] = {}
@@ -100,6 +103,7 @@ class Zygote:
             JailSpec(
                 keep_fds=(*ours, *self._kept),
                 parent_pid=parent,
+                worker_may_load_code=self._loads_code,
                 before_filter=lambda: hot_pages.pin(hot),
             )
         )
@@ -164,6 +168,8 @@ class Zygote:
                 cpu_s=order.cpu_s or None,
                 data_bytes=order.data_bytes,
             )
+            if self._loads_code and self._armed.worker_step is not None:
+                cast("CodeLoader", language).seal = self._armed.worker_step.seal_code
             language.warm()
             serve(connection, language, order.requests)
             status = 0
@@ -237,14 +243,15 @@ def main(arguments: str) -> None:
 
     Args:
         arguments: JSON with `control` (a descriptor), `parent` (the supervisor's process),
-            `guest` (`module:class` of a language), `runtime` (a folder) and `stderr` (whether to keep it).
+            `guest` (`module:class` of a language), `runtime` (a folder), `loads_code` and `stderr`
+            (whether to keep it).
     """
     wanted = json.loads(arguments)
     _allow_deep_stacks()
     control = socket.socket(fileno=wanted["control"])
     try:
         language = _load(wanted["guest"], Path(wanted["runtime"]))
-        zygote = Zygote(control, language)
+        zygote = Zygote(control, language, loads_code=wanted["loads_code"])
         zygote.rehearse()
         gc.collect()
         gc.freeze()

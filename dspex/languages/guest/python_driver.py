@@ -102,8 +102,7 @@ def _run(head, source, variables):
         code = compile(tree, filename, "exec", _FLAGS) if body else None
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
         return _refusal(error), b""
-    if head["tools"] is not None:
-        _main.update(_begin_tools(head["tools"], head))
+    _main.update(_begin_tools(head["tools"], head))
     if variables:
         try:
             _main.update(_decode_values(variables))

@@ -309,6 +309,9 @@ def _requests_names():
     methods = ("request", "get", "post", "put", "patch", "delete", "head", "options")
     kinds = (RequestException, HTTPError, ConnectionError, Timeout, TooManyRedirects, InvalidURL,
              JSONDecodeError, Response, Session)
+    for kind in kinds:
+        kind.__module__ = "requests.exceptions" if issubclass(kind, OSError) else "requests"
+        kind.__qualname__ = kind.__name__
     return {**{name: once(name) for name in methods}, **{kind.__name__: kind for kind in kinds}}
 
 

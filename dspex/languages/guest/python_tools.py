@@ -59,8 +59,14 @@ def install(values, net):
 
 
 def begin(descriptions, head):
-    """Start a run: forget the last one's calls and return its tools by name."""
+    """Start a run: forget the last one's calls and return its tools by name.
+
+    Without descriptions, functions that are left from another run can only fail.
+    """
     global _begun, _allowed, _value_bytes, _value_depth, _buffer
+    if descriptions is None:
+        _allowed = None
+        return {}
     _begun, _allowed, _buffer = 0, head["host_calls"], b""
     _value_bytes, _value_depth = head["value_bytes"], head["value_depth"]
     _answers.clear()
@@ -143,6 +149,8 @@ def _signature(parameters):
 def _start(name, args, kwargs):
     """Begin a call and return its number."""
     global _begun
+    if _allowed is None:
+        raise RuntimeError(f"{name}: this run has no tools")
     if _begun >= _allowed:
         raise RuntimeError(f"host_calls: all {_allowed} calls of this run are made")
     try:

@@ -190,8 +190,11 @@ class MemoryFileSystem:
         Raises:
             SyscallError: With every errno open(2) documents that can occur here.
         """
+        return self.open_from(self.start_for(dirfd, path), path, flags, mode)
+
+    def open_from(self, start: Directory, path: bytes, flags: int, mode: int = 0o666) -> int:
+        """Do what `openat` does, from a directory that need not be open."""
         fd = self.descriptors.free_number()
-        start = self.start_for(dirfd, path)
         file = self._open_inode(start, path, flags, mode)
         return self.descriptors.install(fd, file, close_on_exec=bool(flags & abi.O_CLOEXEC))
 

@@ -2,7 +2,8 @@
 
 Three answers: allowed; refused with EPERM, which any program survives; and death by SIGSYS for calls that only an
 attack would make. What is on no list is refused. All code is mapped before a filter is armed, so none may ask for
-executable memory afterwards. The kernel's side of it is `dspex.worker.jail.seccomp`.
+executable memory afterwards; but for languages whose programs are compiled or loaded in the worker, until it is
+sealed. The kernel's side of it is `dspex.worker.jail.seccomp`.
 """
 
 import signal
@@ -27,6 +28,8 @@ from dspex.worker.jail.syscalls import NUMBERS, Architecture
 
 _DENIED: Final = refuse(EPERM)
 _PROT_EXEC: Final = 0x4
+_PROT_WRITE: Final = 0x2
+_PR_SET_MDWE: Final = 65
 _AF_UNIX: Final = 1
 _SOL_SOCKET: Final = 1
 _ADVICE_FOR_ROOT: Final = 100
@@ -109,12 +112,34 @@ def _fstat() -> Block:
     return if_one_of(3, (_AT_EMPTY_PATH,), allow(), _DENIED)
 
 
-def zygote(architecture: Architecture) -> Block:
-    """Build the filter of the warm parent: it forks, passes descriptors on and arms its children."""
-    return _assembled(architecture, _zygote())
+def zygote(architecture: Architecture, *, may_load_code: bool = False) -> Block:
+    """Build the filter of the warm parent: it forks, passes descriptors on and arms its children.
+
+    Args:
+        architecture: Machine to build for.
+        may_load_code: Leave it to its workers to make memory executable that is not writable.
+    """
+    return _assembled(architecture, _zygote(may_load_code=may_load_code))
 
 
-def _zygote() -> dict[str, Block]:
+def _loading_code() -> dict[str, Block]:
+    """Return the verdicts of who may still load code, and then seal itself."""
+    written = if_any_bit(2, _PROT_WRITE, _DENIED, allow())
+    return {
+        "mprotect": if_any_bit(2, _PROT_EXEC, written, allow()),
+        "seccomp": allow(),
+        "prctl": if_one_of(0, (*_PRCTLS, _PR_SET_MDWE), allow(), _DENIED),
+    }
+
+
+def sealed(architecture: Architecture) -> Block:
+    """Build the filter that a worker puts on top of its own when its code is loaded: no other from then on."""
+    no_code = if_any_bit(2, _PROT_EXEC, _DENIED, allow())
+    verdicts = {"mmap": no_code, "mprotect": no_code, "seccomp": _DENIED, "prctl": _DENIED}
+    return assemble(architecture, _numbered(architecture, verdicts), allow())
+
+
+def _zygote(*, may_load_code: bool = False) -> dict[str, Block]:
     verdicts = _shared() | _talking() | _allowed_always(_ZYGOTE)
     verdicts["clone"] = if_one_of(0, _FORK_FLAGS + _THREAD_FLAGS, allow(), _DENIED)
     verdicts["socketpair"] = if_one_of(0, (_AF_UNIX,), allow(), _DENIED)
@@ -124,6 +149,8 @@ def _zygote() -> dict[str, Block]:
     verdicts["newfstatat"] = _fstat()
     verdicts["tgkill"] = allow()
     verdicts["landlock_restrict_self"] = allow()
+    if may_load_code:
+        verdicts |= _loading_code()
     return verdicts
 
 
@@ -134,6 +161,7 @@ def worker(
     may_start_threads: bool = False,
     may_send_fds: bool = False,
     may_make_memory_files: bool = False,
+    may_load_code: bool = False,
 ) -> Block:
     """Build the filter that a worker arms on top of its zygote's: compute, and talk over inherited sockets.
 
@@ -147,6 +175,7 @@ def worker(
         may_send_fds: Keep sendmsg(), which can hand descriptors to the other side.
         may_make_memory_files: Keep memfd_create(), for a guest's interrupt page, and fstat(), which CPython does
             on it; RLIMIT_FSIZE bounds each file.
+        may_load_code: Keep making memory executable, as long as it is not writable, and sealing that.
     """
     verdicts = _shared() | _talking()
     flags = _FORK_FLAGS * may_fork + _THREAD_FLAGS * may_start_threads
@@ -161,7 +190,9 @@ def worker(
         verdicts["newfstatat"] = _fstat()
     # abort() and raise() signal the own process; the number is put in when the filter is armed.
     verdicts["tgkill"] = if_one_of(0, (SELF,), allow(), _DENIED)
-    above = _zygote()
+    if may_load_code:
+        verdicts |= _loading_code()
+    above = _zygote(may_load_code=may_load_code)
     stricter: dict[str, Block] = {}
     for name, ceiling in above.items():
         if ceiling == kill():

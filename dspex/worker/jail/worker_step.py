@@ -4,6 +4,7 @@ Nearly all that this costs is page faults: a forked process pays for each page o
 argument is laid out in the zygote, and the calls all go the same short way instead of through the other files here.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -12,7 +13,7 @@ from errno import ESRCH
 from typing import Final
 
 from dspex.isolation.layers import WallMissingError
-from dspex.worker.jail import landlock, rlimits, surroundings
+from dspex.worker.jail import capabilities, landlock, rlimits, surroundings
 from dspex.worker.jail.seccomp import Filter
 from dspex.worker.jail.syscalls import LIBC, Architecture, failure
 
@@ -33,6 +34,7 @@ class WorkerStep:
         limits: bool,
         may_multiply: bool,
         worker_filter: Filter | None,
+        seal: Filter | None = None,
     ) -> None:
         """Lay everything out, in the zygote and before its own filter is armed.
 
@@ -44,6 +46,7 @@ class WorkerStep:
             limits: Whether the worker's rlimits are armed.
             may_multiply: Whether a worker may still fork or start threads.
             worker_filter: On top of the zygote's; None to arm none.
+            seal: For workers that load code: armed on top of both when they have.
 
         Raises:
             OSError: Landlock was asked for and is not there.
@@ -53,6 +56,7 @@ class WorkerStep:
         self._limits = limits
         self._may_multiply = may_multiply
         self.worker_filter = worker_filter
+        self._seal = seal
         self._die_with_parent = None
         if parent_death_signal:
             self._die_with_parent = _laid_out(
@@ -86,6 +90,22 @@ class WorkerStep:
                 surroundings.close_all_but(keep_fds)
             if self.worker_filter is not None:
                 self.worker_filter.arm()
+        except OSError as error:
+            raise WallMissingError(str(error)) from error
+
+    def seal_code(self) -> None:
+        """Let this worker load no more code, by both of the kernel's means where it has them.
+
+        Raises:
+            WallMissingError: The filter was refused. This process must not go on.
+        """
+        if self._seal is None or self.worker_filter is None:
+            return
+        # A kernel before 6.3 lacks this one, and the filter says the same.
+        with contextlib.suppress(OSError):
+            capabilities.forbid_new_code()
+        try:
+            self._seal.arm()
         except OSError as error:
             raise WallMissingError(str(error)) from error
 
