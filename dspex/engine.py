@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import atexit
 import codecs
+import contextlib
+import contextvars
 import inspect
 import math
 import os
 import threading
 import warnings
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,12 +42,12 @@ from dspex.supervisor.ending import to_outcome
 from dspex.supervisor.job import Job
 from dspex.supervisor.pool import Pool, PoolSettings
 from dspex.supervisor.tree import Supervisor
+from dspex.supervisor.workshop import NotPrepared, PreparationEnded, Results, Workshop
 from dspex.supervisor.zygote import Served, ZygoteFailed
 from dspex.tools import ToolRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from concurrent.futures import Future
     from typing import Self
 
     from dspex.languages.base import LanguageSpec
@@ -114,6 +117,7 @@ class Engine:
         self._lock = threading.Lock()
         self._opening = threading.Lock()
         self._pools: dict[tuple[str, str | None], Pool] = {}
+        self._results = Results()
         self._pid = os.getpid()
         self._supervisor: Supervisor | None = Supervisor()
         try:
@@ -167,14 +171,23 @@ class Engine:
         if effective is not self._policy:
             _check_given(effective, pool.isolation)
         request = Request(code, variables, files, stdin, args, env, timeout_s, tools)
-        made = _make_job(
-            request, effective, language, on_output=on_output, supervisor=supervisor,
-            tool_runner=self._tool_runner, run_number=1, single=True,
+        workshop = Workshop(
+            supervisor, pool, self._results, language=language, grace_s=effective.limits.grace_s
         )
-        job = RunningJob(made, supervisor, pool, self)
-        if not isinstance(made, Outcome):
-            supervisor.submit(pool, made, wait=wait)
-        return job
+
+        def begin() -> RunningJob:
+            made = _make_job(
+                request, effective, language, on_output=on_output, supervisor=supervisor,
+                tool_runner=self._tool_runner, run_number=1, single=True, workshop=workshop,
+            )
+            job = RunningJob(made, supervisor, pool, self)
+            if not isinstance(made, Outcome):
+                supervisor.submit(pool, made, wait=wait)
+            return job
+
+        with contextlib.suppress(NotPrepared):
+            return begin()
+        return PreparingJob(begin, workshop, supervisor, pool, self)
 
     @method_like(submit)
     def run(self, *args: Any, **kwargs: Any) -> Outcome:
@@ -323,6 +336,9 @@ class Engine:
 
     def _pool_settings(self, spec: LanguageSpec) -> PoolSettings:
         required = self._settings.require_layers | spec.require_layers
+        if spec.loads_code:
+            # A worker that has sealed itself can load no second program.
+            return replace(self._settings, require_layers=required, requests_per_worker=1)
         return replace(self._settings, require_layers=required)
 
     def _served(self, spec: LanguageSpec, image: str | None) -> Served:
@@ -336,7 +352,7 @@ class Engine:
             raise LanguageUnavailable(
                 spec.name, f"its runtime could not be made: {error}", remedy="see `dspex doctor`"
             ) from error
-        return Served(name, spec.guest, runtime, spec.packages)
+        return Served(name, spec.guest, runtime, spec.packages, spec.loads_code)
 
     def _tightened(self, policy: str | Path | Policy | None) -> Policy:
         return _tightened(self._policy, policy)
@@ -436,6 +452,92 @@ class RunningJob:
             self._supervisor.cancel(self._place, job)
         else:
             self._supervisor.cancel_in(self._place, job)
+
+
+class PreparingJob(RunningJob):
+    """A run whose program has to be prepared first, which takes a thread of its own."""
+
+    __slots__ = ("_begun", "_lock", "_ready", "_wanted", "_workshop")
+
+    def __init__(
+        self,
+        begin: Callable[[], RunningJob],
+        workshop: Workshop,
+        supervisor: Supervisor,
+        place: Pool,
+        owner: object,
+    ) -> None:
+        """Start preparing.
+
+        Args:
+            begin: Prepares the program and begins the run.
+            workshop: What it prepares with.
+            supervisor: Whose job it will be.
+            place: The pool that it will run in.
+            owner: The engine, which must not be collected before.
+        """
+        self._job = self._outcome = None
+        self._supervisor, self._place, self._owner = supervisor, place, owner
+        self._workshop = workshop
+        self._lock = threading.Lock()
+        self._wanted = True
+        self._begun: RunningJob | None = None
+        self._ready: Future[Any] = Future()
+        workshop.patient = True
+        thread = threading.Thread(
+            target=contextvars.copy_context().run, args=(self._prepare, begin),
+            name="dspex-prepare", daemon=True,
+        )
+        thread.start()
+
+    def _prepare(self, begin: Callable[[], RunningJob]) -> None:
+        try:
+            begun = begin()
+        except BaseException as error:  # noqa: BLE001 - raised at whoever waits for the outcome
+            self._ready.set_exception(error)
+            return
+        with self._lock:
+            self._begun = begun
+            wanted = self._wanted
+        if not wanted:
+            begun.cancel()
+        settled = begun.settled
+        if settled is None:
+            self._ready.set_result(None)
+        else:
+            settled.add_done_callback(lambda _settled: self._ready.set_result(None))
+
+    @property
+    def done(self) -> bool:
+        """Whether `outcome` would return at once."""
+        return self._ready.done()
+
+    @property
+    def settled(self) -> Future[Any]:
+        """The future behind `done`, for those who wait in an event loop."""
+        return self._ready
+
+    @property
+    def decoding_bytes(self) -> int:
+        """How much `outcome` has to decode, once the run has ended."""
+        return self._begun.decoding_bytes if self._begun is not None else 0
+
+    def outcome(self, timeout_s: float | None = None) -> Outcome:
+        """Wait for the end and return it; raises what `RunningJob.outcome` does."""
+        if not self._ready.done():
+            self._supervisor.check_may_wait()
+        self._ready.result(timeout_s)
+        assert self._begun is not None
+        return self._begun.outcome()
+
+    def cancel(self) -> None:
+        """Give the run up, or its preparation."""
+        with self._lock:
+            self._wanted, begun = False, self._begun
+        if begun is not None:
+            begun.cancel()
+        else:
+            self._workshop.cancel()
 
 
 class Session:
@@ -571,8 +673,13 @@ def _make_job(
     tool_runner: ToolRunner,
     run_number: int,
     single: bool,
+    workshop: Workshop | None = None,
 ) -> Job | Outcome:
-    """Check a request; what is wrong with the program itself is an outcome, not an error."""
+    """Check a request; what is wrong with the program itself is an outcome, not an error.
+
+    Raises:
+        NotPrepared: The workshop is not patient, and it would have to be.
+    """
     _check_listener(on_output)
     spec = table.spec(language)
     try:
@@ -580,6 +687,10 @@ def _make_job(
             request, policy, spec, run_number=run_number, stream=on_output is not None,
             single=single,
         )
+        if spec.prepare is not None and workshop is not None:
+            message = spec.prepare(message, workshop)
+    except PreparationEnded as ended:
+        return ended.outcome
     except (GuestRefused, LimitExceeded) as error:
         return Outcome.of_error(error, language=language, session_usable=not single)
     listener = None if on_output is None else _decoded(on_output)

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import sniffio
 import trio
 
-from dspex.tools import spawn_in
-
 if TYPE_CHECKING:
     import contextvars
     from collections.abc import Callable, Coroutine
@@ -141,3 +139,25 @@ class AsyncioLoop:
             work.exception()  # it was looked at, so asyncio need not complain of it
             raise cancelled
         return work.result()
+
+
+def spawn_in(
+    loop: asyncio.AbstractEventLoop,
+    coroutine: Coroutine[Any, Any, None],
+    context: contextvars.Context,
+) -> Callable[[], None]:
+    """Run a coroutine in an asyncio loop, from any thread; return what cancels it."""
+    tasks: list[asyncio.Task[None]] = []
+
+    def begin() -> None:
+        tasks.append(loop.create_task(coroutine, context=context))
+
+    def cancel() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
+
+    try:
+        loop.call_soon_threadsafe(begin)
+    except RuntimeError:  # the loop is closed; nobody is there to be answered for
+        coroutine.close()
+    return cancel

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import trio
 
@@ -19,12 +19,38 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from typing import Self
 
-    from dspex.async_engine import AsyncJob
-    from dspex.engine import RunningJob
     from dspex.outcome import Outcome
 
 HELD_CHARS_MAX = 64 * 1024
 """How much text waits for the reader before the guest has to."""
+
+
+class StreamedJob(Protocol):
+    """What a stream needs of the run that it shows: a `RunningJob`."""
+
+    @property
+    def settled(self) -> Future[Any] | None:
+        """The future of the end; None if it is there already."""
+
+    def outcome_or_cancel(self) -> Outcome:
+        """Wait for the end and return it."""
+
+    def cancel(self) -> None:
+        """Give the run up."""
+
+
+class AsyncStreamedJob(Protocol):
+    """What an asynchronous stream needs of the run that it shows: an `AsyncJob`."""
+
+    @property
+    def settled(self) -> Future[Any] | None:
+        """The future of the end; None if it is there already."""
+
+    async def outcome_or_cancel(self) -> Outcome:
+        """Wait for the end and return it."""
+
+    def cancel(self) -> None:
+        """Give the run up."""
 
 
 class OutputEvent(NamedTuple):
@@ -115,7 +141,7 @@ class Stream:
         '0\n1\n2\n'
     """
 
-    def __init__(self, job: RunningJob, flow: Flow) -> None:
+    def __init__(self, job: StreamedJob, flow: Flow) -> None:
         """Read a job's output; `Engine.stream` makes one."""
         self._job = job
         self._flow = flow
@@ -155,7 +181,7 @@ class Stream:
 class AsyncStream:
     """`Stream` for trio and asyncio: `async with`, `async for` and an awaitable `outcome`."""
 
-    def __init__(self, job: AsyncJob, flow: Flow) -> None:
+    def __init__(self, job: AsyncStreamedJob, flow: Flow) -> None:
         """Read a job's output; `AsyncEngine.stream` makes one."""
         self._job = job
         self._flow = flow

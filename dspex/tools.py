@@ -15,20 +15,21 @@ import inspect
 import json
 import keyword
 import threading
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import pydantic
 
 from dspex import values
 from dspex.errors import RequestError, ValueNotTransferable
+from dspex.loops import spawn_in
 from dspex.protocol.messages import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
+    from concurrent.futures import Future
 
     from dspex.limits import Limits
     from dspex.protocol.messages import Call
-    from dspex.supervisor.job import Job
 
 NAME_CHARS_MAX = 200
 DOC_CHARS_MAX = 64 * 1024
@@ -45,6 +46,15 @@ _KINDS = {
 
 class GuestArgumentsInvalid(ValueError):
     """The guest's arguments do not fit the tool's signature or annotations."""
+
+
+class CallingRun(Protocol):
+    """The run that calls: a job of the supervisor, of which only the end matters here."""
+
+    future: Future[Any]
+
+
+Run = TypeVar("Run", bound=CallingRun)
 
 
 class Spawn(Protocol):
@@ -174,8 +184,8 @@ class ToolRunner:
         self,
         tools: Mapping[str, Callable[..., Any]],
         limits: Limits,
-        answer: Callable[[Job, Answer], None],
-    ) -> Callable[[Job, Call], Callable[[], Answer] | None]:
+        answer: Callable[[Run, Answer], None],
+    ) -> Callable[[Run, Call], Callable[[], Answer] | None]:
         """Return what takes the host calls of one run: plain tools it returns, to be run in a thread.
 
         Args:
@@ -189,7 +199,7 @@ class ToolRunner:
         ready = {name: _made_ready(tool) for name, tool in tools.items()}
         context, spawn = contextvars.copy_context(), caller_loop.get()
 
-        def on_call(job: Job, call: Call) -> Callable[[], Answer] | None:
+        def on_call(job: Run, call: Call) -> Callable[[], Answer] | None:
             tool = ready.get(call.tool)
             if tool is None:
                 error = f"there is no tool {call.tool[:NAME_CHARS_MAX]!r}"
@@ -255,28 +265,6 @@ class _OwnLoop:
             self._loop.call_soon_threadsafe(self._loop.stop)
         if threading.current_thread() is not self._thread:
             self._thread.join()
-
-
-def spawn_in(
-    loop: asyncio.AbstractEventLoop,
-    coroutine: Coroutine[Any, Any, None],
-    context: contextvars.Context,
-) -> Callable[[], None]:
-    """Run a coroutine in an asyncio loop, from any thread; return what cancels it."""
-    tasks: list[asyncio.Task[None]] = []
-
-    def begin() -> None:
-        tasks.append(loop.create_task(coroutine, context=context))
-
-    def cancel() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
-
-    try:
-        loop.call_soon_threadsafe(begin)
-    except RuntimeError:  # the loop is closed; nobody is there to be answered for
-        coroutine.close()
-    return cancel
 
 
 def _answer_plain(tool: _Tool, call: Call, limits: Limits) -> Answer:

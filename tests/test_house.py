@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import dspex
+from dspex.languages import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,17 +74,21 @@ def imported(path: Path, *, typing_too: bool = False) -> frozenset[str]:
     return frozenset(found)
 
 
+@cache
 def layers() -> dict[str, int]:
     """Return the height of each part of the package, from the table in ARCHITECTURE.md."""
     page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     table = re.search(r"^## Layers\n.*?^```text\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert table
     rows = [re.split(r" {2,}", row)[0] for row in table[1].splitlines() if row[:1].strip()]
-    return {name: -at for at, row in enumerate(rows) for name in re.findall(r"\w+", row)}
+    return {name: -at for at, row in enumerate(rows) for name in re.findall(r"[\w.]+", row)}
 
 
 def part(module: str) -> str:
-    return module.split(".")[1] if "." in module else ""
+    """Return which part of the package a module is, or belongs to."""
+    name = ".".join(module.split(".")[1:])
+    own = [one for one in layers() if "." in one and f"{name}.".startswith(f"{one}.")]
+    return own[0] if own else name.split(".")[0]
 
 
 def test_every_part_of_the_package_has_its_place_among_the_layers():
@@ -130,9 +135,15 @@ def test_the_parent_side_never_imports_what_runs_in_workers():
     assert guilty == []
 
 
+def guests() -> list[str]:
+    """Return the modules of the languages that come with dspex: a zygote imports one by name."""
+    return [spec.guest.partition(":")[0] for spec in table.OURS.values()]
+
+
 def test_workers_stay_small_and_know_nothing_of_the_parent():
     known = modules()
-    reached, waiting = set(), [name for name in known if name.startswith("dspex.worker")]
+    reached = set()
+    waiting = [*guests(), *(name for name in known if name.startswith("dspex.worker"))]
     while waiting:
         name = waiting.pop()
         if name not in reached:

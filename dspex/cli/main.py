@@ -24,6 +24,7 @@ _COMMANDS = {
     "run": ("dspex.cli.run", "run", "Run a program in a fresh sandbox."),
     "policy": ("dspex.cli.policy", "policy", "List, show and check policies."),
     "runtime": ("dspex.cli.runtime", "runtime", "Build the language runtimes, say what there is."),
+    "mcp": ("dspex.cli.mcp", "mcp", "Run code for MCP clients."),
     "doctor": ("dspex.cli.doctor", "doctor", "Say what this machine gives, and what it lacks."),
 }
 """Command name to module, name in the module, and what the list of commands says."""

@@ -9,12 +9,15 @@ from __future__ import annotations
 import importlib.metadata
 from typing import TYPE_CHECKING
 
+from dspex import resources
 from dspex.errors import LanguageUnavailable
 from dspex.languages.base import LanguageSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dspex.languages.base import Workshop
+    from dspex.protocol.messages import Run
     from dspex.runtimes.progress import Progress
 
 ENTRY_POINTS = "dspex.languages"
@@ -26,12 +29,57 @@ def _python(image: str | None, progress: Progress) -> Path:
     return locate.runtime("python", progress, image=image)
 
 
+def _javascript(image: str | None, progress: Progress) -> Path:
+    from dspex.runtimes import locate  # noqa: PLC0415 - only in the caller's process
+
+    return locate.runtime("javascript", progress, image=image)
+
+
+def _typescript(image: str | None, progress: Progress) -> Path:
+    from dspex.runtimes import locate  # noqa: PLC0415 - only in the caller's process
+
+    return locate.runtime("typescript", progress, image=image)
+
+
+def _wasm(_image: str | None, _progress: Progress) -> Path:
+    return resources.package_folder()  # nothing is loaded from it: programs bring all they need
+
+
+def _prepare_wasm(run: Run, workshop: Workshop) -> Run:
+    from dspex.languages import wasm_source  # noqa: PLC0415 - only when it is needed
+
+    return wasm_source.prepare(run, workshop)
+
+
 OURS = {
+    "wasm": LanguageSpec(
+        name="wasm",
+        guest="dspex.languages.wasm:WasmGuest",
+        runtime=_wasm,
+        filename="main.wasm",
+        binary_source=True,
+        sessions=False,
+        tools=False,
+        loads_code=True,
+        prepare=_prepare_wasm,
+    ),
     "python": LanguageSpec(
         name="python",
         guest="dspex.languages.python:PythonGuest",
         runtime=_python,
         filename="main.py",
+    ),
+    "javascript": LanguageSpec(
+        name="javascript",
+        guest="dspex.languages.javascript:JavaScriptGuest",
+        runtime=_javascript,
+        filename="main.js",
+    ),
+    "typescript": LanguageSpec(
+        name="typescript",
+        guest="dspex.languages.javascript:JavaScriptGuest",
+        runtime=_typescript,
+        filename="main.ts",
     ),
 }
 """The languages that come with dspex."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dspex import resources
-from dspex.runtimes import pyodide
+from dspex.runtimes import pyodide, quickjs
 from dspex.runtimes.progress import Progress, Silent
 from dspex.runtimes.recipe import Recipe
 from dspex.runtimes.store import MANIFEST, Store, cache_folder, digest
@@ -235,7 +235,7 @@ def _compiled_key(portable_key: str) -> str:
     return digest([portable_key, version, CONFIGURATION, platform.machine(), _cpu_features()])
 
 
-_RECIPES = {recipe.name: recipe for recipe in (pyodide.RECIPE,)}
+_RECIPES = {recipe.name: recipe for recipe in (pyodide.RECIPE, quickjs.JAVASCRIPT)}
 
 
 @functools.cache

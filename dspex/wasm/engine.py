@@ -11,6 +11,7 @@ from __future__ import annotations
 import wasmtime
 
 from dspex.wasm import ffi
+from dspex.wasm.memories import GuestMemories
 
 WASM_STACK_BYTES = 32 << 20
 """Native stack for guest frames. A C function of the guest may use a hundred bytes here for each ten
@@ -36,12 +37,15 @@ def new_engine() -> wasmtime.Engine:
     return wasmtime.Engine(config)
 
 
-def new_program_engine() -> wasmtime.Engine:
+def new_program_engine(memories: GuestMemories) -> wasmtime.Engine:
     """Return an engine for programs nobody has prepared.
 
     Fuel is for `usage.fuel`. The epoch interrupts: a loop checks it, and a signal's number is
     written to it (`dspex.wasm.interrupt`). Several memories, 64-bit memories and threads are off: no
     limit of ours counts them, or no clock.
+
+    Args:
+        memories: Makes the memories of all programs, and counts them.
     """
     config = wasmtime.Config()
     config.consume_fuel = True
@@ -53,5 +57,6 @@ def new_program_engine() -> wasmtime.Engine:
     config.wasm_threads = False
     ffi.compile_serially(config)
     ffi.copy_initial_memory(config)
+    memories.install(config)
     ffi.set_stack_bytes(config, WASM_STACK_BYTES)
     return wasmtime.Engine(config)

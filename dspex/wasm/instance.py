@@ -104,6 +104,10 @@ class Machine:
         store, instance = self._live()
         return ffi.global_i32(store, instance, name)
 
+    def limit_memory(self, bytes_max: int) -> None:
+        """Bound the memory of the current instance, where the guest grows it by itself."""
+        self._live()[0].set_limits(memory_size=bytes_max)
+
     def _live(self) -> tuple[wasmtime.Store, wasmtime.Instance]:
         if self._store is None or self._instance is None:
             msg = "boot first"

@@ -18,6 +18,7 @@ from dspex.errors import (
     RequestError,
     ValueNotTransferable,
 )
+from dspex.languages import table
 from dspex.limits import Limits
 from dspex.policy import Policy
 from dspex.request import ARGUMENTS_BYTES_MAX, Request, to_message
@@ -31,9 +32,11 @@ LIMITS = Limits(
 POLICY = Policy(name="test", languages=frozenset({"python"}), env=frozenset({"TZ", "LANG"}), limits=LIMITS)
 
 
-def made(policy: Policy = POLICY, *, stream: bool = False, **fields: Any) -> tuple[Run, Limits]:
+def made(policy: Policy = POLICY, *, stream: bool = False, run_number: int = 1, **fields: Any) -> tuple[Run, Limits]:
     request = Request(**{"code": "1", **fields})
-    return to_message(request, policy, filename="main.py", stream=stream, single=True)
+    return to_message(
+        request, policy, table.spec("python"), run_number=run_number, stream=stream, single=True
+    )
 
 
 def message(**fields: Any) -> Run:

@@ -19,6 +19,12 @@ def runtime(*arguments: str) -> Result:
     return CliRunner().invoke(cli, ["runtime", *arguments])
 
 
+@pytest.fixture
+def only_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the other languages out: some take long to make."""
+    monkeypatch.setattr(locate, "recipes", lambda: ("python",))
+
+
 def test_an_empty_cache_is_said_to_need_a_build(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -27,10 +33,11 @@ def test_an_empty_cache_is_said_to_need_a_build(
     done = runtime("status")
 
     assert done.exit_code == 1
-    assert done.stdout == (
-        "python: will be built at the first use\n"
+    assert done.stdout == "".join(
+        f"{name}: will be built at the first use\n"
         "  portable  not built yet\n"
         "  compiled  not compiled yet\n"
+        for name in locate.recipes()
     )
 
 
@@ -51,17 +58,17 @@ def test_a_runtime_that_is_there_is_shown_with_place_and_size(
     )
 
 
-def test_a_build_of_what_is_there_names_its_place_at_once(engine: object):
+def test_a_build_of_what_is_there_names_its_place_at_once(engine: object, only_python: None):
     done = runtime("build")
 
     assert done.exit_code == 0
     assert done.stderr == ""
-    folder = Path(done.stdout.removeprefix("compiled runtime: ").strip())
+    folder = Path(done.stdout.removeprefix("python: ").strip())
     assert (folder / "manifest.json").is_file()
 
 
 def test_the_portable_runtime_is_copied_whole_and_replaces_an_older_copy(
-    engine: object, tmp_path: Path
+    engine: object, only_python: None, tmp_path: Path
 ):
     old = tmp_path / "python"
     old.mkdir()
@@ -70,7 +77,7 @@ def test_the_portable_runtime_is_copied_whole_and_replaces_an_older_copy(
     done = runtime("build", "--into", str(tmp_path))
 
     assert done.exit_code == 0, done.output
-    assert f"portable runtime: {old}\n" in done.stdout
+    assert f"python, portable: {old}\n" in done.stdout
     assert [entry.name for entry in tmp_path.iterdir()] == ["python"]
     assert not (old / "left over").exists()
     files = json.loads((old / "manifest.json").read_text())["files"]
@@ -83,27 +90,27 @@ def test_a_build_that_fails_is_a_message_and_no_traceback(monkeypatch: pytest.Mo
     def fail(*_arguments: object, **_options: object) -> Path:
         raise locate.CompileFailed("compiling python.wasm failed: no memory")
 
-    monkeypatch.setattr(locate, "python_runtime", fail)
+    monkeypatch.setattr(locate, "runtime", fail)
 
     done = runtime("build", "--force")
 
     assert done.exit_code == 1
     assert done.stderr.endswith(
-        "dspex: the runtime could not be made: compiling python.wasm failed: no memory\n"
+        "dspex: a runtime could not be made: compiling python.wasm failed: no memory\n"
     )
 
 
 def test_force_makes_everything_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     asked = []
 
-    def build(_progress: object = None, *, fresh: bool = False) -> Path:
-        asked.append(fresh)
+    def build(name: str, _progress: object = None, *, fresh: bool = False) -> Path:
+        asked.append((name, fresh))
         return tmp_path
 
-    monkeypatch.setattr(locate, "python_runtime", build)
+    monkeypatch.setattr(locate, "runtime", build)
 
     assert runtime("build", "--force").exit_code == 0
-    assert asked == [True]
+    assert asked == [(name, True) for name in locate.recipes()]
 
 
 def test_a_copy_that_fails_leaves_the_older_one(tmp_path: Path):
@@ -112,7 +119,7 @@ def test_a_copy_that_fails_leaves_the_older_one(tmp_path: Path):
     (target / "kept").write_text("old")
 
     with pytest.raises(FileNotFoundError):
-        runtime_module._copy(tmp_path / "not there", tmp_path)
+        runtime_module._copy(tmp_path / "not there", tmp_path, "python")
 
     assert (target / "kept").read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["python"]

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dspex.protocol.messages import (
+    Answer,
     Budget,
     BudgetUsedUp,
+    Call,
     CannotStart,
     Ended,
     Exited,
@@ -22,6 +24,8 @@ from dspex.protocol.messages import (
     GuestReport,
     InstanceGone,
     MessageError,
+    MountedFile,
+    MountedRemoval,
     Output,
     Run,
     Started,
@@ -30,7 +34,7 @@ from dspex.protocol.messages import (
     decode_from_worker,
     decode_from_zygote,
     decode_report,
-    decode_run,
+    decode_to_worker,
     encode,
 )
 
@@ -47,17 +51,20 @@ ENDED = Ended(
     gone=InstanceGone("exited", "why", -1), truncated=False, wall_s=0.5, cpu_s=0.25,
     peak_memory_bytes=1, output_bytes=2, files_left_out=["f"],
 )
-FROM_WORKER = [Output(1, 2, b"x"), WrittenFile(1, "é", b""), ENDED]
+FROM_WORKER = [
+    Output(1, 2, b"x"), WrittenFile(1, "é", b""), Call(1, 1, "tool", b"v"), ENDED,
+    MountedFile(1, 0, "a/b", b"x"), MountedRemoval(1, 0, ["a", "b"]),
+]
 FROM_ZYGOTE = [
     Started(1, ["wasm"], {"seccomp": "why"}, {"wasm": 1.0}), Forked(1, 2), ForkFailed(1, 11),
     Exited(1, -9), CannotStart("why"),
 ]
 DECODERS: dict[str, Callable[[bytes], Any]] = {
-    "worker": decode_from_worker, "zygote": decode_from_zygote, "run": decode_run,
+    "worker": decode_from_worker, "zygote": decode_from_zygote, "supervisor": decode_to_worker,
     "fork": decode_fork,
 }
 OF_SIDE: dict[str, Any] = {
-    "worker": FROM_WORKER, "zygote": FROM_ZYGOTE, "run": [RUN], "fork": [Fork(1, 2, 3, 4)],
+    "worker": FROM_WORKER, "zygote": FROM_ZYGOTE, "supervisor": [RUN, Answer(1, 2, b"v"), Answer(1, 3, b"", "E", "why")], "fork": [Fork(1, 2, 3, 4)],
 }
 ALL = [message for messages in OF_SIDE.values() for message in messages]
 
@@ -95,7 +102,7 @@ def test_any_bytes_are_a_message_or_refused(side: str, noise: bytes) -> None:
 
 
 @pytest.mark.parametrize("side", DECODERS)
-@given(tag=st.integers(0, 13), fields=st.lists(PLAIN, max_size=14))
+@given(tag=st.integers(0, 18), fields=st.lists(PLAIN, max_size=14))
 def test_any_array_behind_a_tag_is_a_message_or_refused(
     side: str, tag: int, fields: list[Any]
 ) -> None:

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from dspex.errors import EngineBusy, RestartsExhausted, SessionClosed, WorkerCrashed
 from dspex.supervisor.pool import FORKS_AT_ONCE_MAX, Pool, PoolSettings, SessionOrder
+from dspex.supervisor.zygote import Served
 
 EAGAIN = 11
 
@@ -136,7 +137,8 @@ class FakeSession:
 def pool_of(**changed: int) -> Pool:
     chosen: dict[str, Any] = {"workers_max": 4, "idle_max": 2, "requests_per_worker": 1, "waiting_max": 3}
     made = PoolSettings(**{**chosen, **changed}, cpu_s=3, data_bytes=1)
-    return Pool("python", Path(), made, FakeNursery())  # type: ignore[arg-type]
+    served = Served("python", "dspex.languages.python:PythonGuest", Path(), ("msgspec",))
+    return Pool(served, made, FakeNursery())  # type: ignore[arg-type]
 
 
 def with_zygote(pool: Pool) -> FakeZygote:

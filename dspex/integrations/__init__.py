@@ -1,0 +1,1 @@
+"""dspex inside other people's programs: DSPy's interpreter and an MCP server. Each is an extra."""
