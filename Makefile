@@ -18,8 +18,11 @@ PYTEST_ARGS ?=
 help:  ## Show this list.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: runtime  ## Set everything up, then clean and report the orders in examples/data.
+run: runtime  ## Set everything up, then run the examples: a report, an analysis, an agent, a grader.
 	$(PY) examples/orders_report.py
+	$(PY) examples/analysis_session.py
+	$(PY) examples/tool_agent.py
+	$(PY) examples/grade_submissions.py
 
 test: lint runtime  ## Set everything up, then check style and types and run the whole test suite.
 	$(PY) -m pytest $(PYTEST_ARGS)

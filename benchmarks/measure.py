@@ -360,6 +360,8 @@ class Measurement:
             return per_one_bytes
         if count == self._effort.concurrent[0]:
             self._asked(opening, name, "latency", calls=5, warmup=0, pause_s=0.0)
+        before = _rested(self._crew.child(name)).pss_bytes
+        held_before = max((one for one in self._effort.concurrent if one < count), default=0)
         reply = self._asked(opening, name, "hold", total=count)
         if not reply:
             return per_one_bytes
@@ -367,7 +369,7 @@ class Measurement:
         times = reply["times_s"]
         self.sheet.add(opening, name, percentile(times, 50), times_s=times)
         self.sheet.add(alive, name, memory.pss_bytes, detail={"processes": float(memory.processes)})
-        return memory.pss_bytes / count
+        return max(0.0, (memory.pss_bytes - before) / (count - held_before))
 
     def _affordable(self, metric: Metric, name: str, count: int, per_one_bytes: float) -> bool:
         if self.sheet.has_failed(metric, name):

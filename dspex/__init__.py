@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dspex.async_engine import AsyncEngine as AsyncEngine
+    from dspex.async_engine import AsyncJob as AsyncJob
+    from dspex.async_engine import AsyncSession as AsyncSession
     from dspex.async_engine import open_engine as open_engine
     from dspex.engine import Engine as Engine
     from dspex.engine import RunningJob as RunningJob
@@ -41,12 +43,16 @@ if TYPE_CHECKING:
     from dspex.limits import Usage as Usage
     from dspex.outcome import GuestErrorReport as GuestErrorReport
     from dspex.outcome import Outcome as Outcome
+    from dspex.policy import Mount as Mount
     from dspex.policy import Policy as Policy
+    from dspex.streaming import AsyncStream as AsyncStream
+    from dspex.streaming import OutputEvent as OutputEvent
+    from dspex.streaming import Stream as Stream
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "dspex.async_engine": ("AsyncEngine", "open_engine"),
+    "dspex.async_engine": ("AsyncEngine", "AsyncJob", "AsyncSession", "open_engine"),
     "dspex.engine": ("Engine", "RunningJob", "Session", "run"),
     "dspex.errors": (
         "CapabilityDenied", "DspexError", "EngineBusy", "Finding", "GuestError", "GuestRaised",
@@ -56,7 +62,8 @@ _HOMES = {
     ),
     "dspex.limits": ("Limits", "Usage"),
     "dspex.outcome": ("GuestErrorReport", "Outcome"),
-    "dspex.policy": ("Policy",),
+    "dspex.policy": ("Mount", "Policy"),
+    "dspex.streaming": ("AsyncStream", "OutputEvent", "Stream"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -336,8 +336,9 @@ class Engine:
 
     def _pool_settings(self, spec: LanguageSpec) -> PoolSettings:
         required = self._settings.require_layers | spec.require_layers
-        if spec.loads_code:
-            # A worker that has sealed itself can load no second program.
+        if spec.loads_code or spec.single_use:
+            # A worker that has sealed itself can load no second program, nor can one be made fresh
+            # that keeps nothing apart from its own interpreter.
             return replace(self._settings, require_layers=required, requests_per_worker=1)
         return replace(self._settings, require_layers=required)
 
@@ -754,8 +755,8 @@ def _check_language(policy: Policy, language: object, image: object) -> None:
     if not isinstance(language, str):
         msg = f"language: str wanted, {type(language).__name__} given"
         raise TypeError(msg)
-    policy.require("language", [language])
     spec = table.spec(language)
+    policy.require("language", [language])
     if image is None:
         return
     if not isinstance(image, str):

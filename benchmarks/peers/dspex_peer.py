@@ -15,6 +15,8 @@ from benchmarks.peers.loop import Conversation, Sandboxes, main
 if TYPE_CHECKING:
     from benchmarks.programs import Code
 
+WORKERS_MAX = 1100
+"""Room for a thousand sessions at once; by default an engine has 64 workers."""
 REQUESTS_PER_WORKER = {"fresh": 1, "batch": 50}
 
 
@@ -46,7 +48,11 @@ class Dspex:
         import dspex  # noqa: PLC0415 - a cold start includes the import.
 
         self.failures: tuple[type[Exception], ...] = (dspex.DspexError,)
-        self._engine = dspex.Engine(policy="compute", requests_per_worker=REQUESTS_PER_WORKER[mode])
+        self._engine = dspex.Engine(
+            policy="compute",
+            requests_per_worker=REQUESTS_PER_WORKER[mode],
+            workers_max=WORKERS_MAX,
+        )
         self._engine.__enter__()
 
     def versions(self) -> dict[str, str]:

@@ -126,6 +126,9 @@ class LanguageSpec:
     tools: bool = True
     """Whether programs can call the caller's tools."""
 
+    single_use: bool = False
+    """Whether a process can serve only one run (or one session), as `boot` cannot undo what one did."""
+
     loads_code: bool = False
     """Whether workers make memory executable: `guest` is a `CodeLoader`.
 

@@ -7,6 +7,7 @@ entry point of the group `dspex.languages` that names a `LanguageSpec`; it canno
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 from typing import TYPE_CHECKING
 
 from dspex import resources
@@ -51,7 +52,35 @@ def _prepare_wasm(run: Run, workshop: Workshop) -> Run:
     return wasm_source.prepare(run, workshop)
 
 
+def _restricted(_image: str | None, _progress: Progress) -> Path:
+    return resources.package_folder()  # the runtime is the interpreter that runs this
+
+
+def _restricted_packages() -> tuple[str, ...]:
+    packages = ("wasmtime", "msgspec", "RestrictedPython")
+    return (*packages, "numpy") if importlib.util.find_spec("numpy") else packages
+
+
+RESTRICTED_LAYERS = frozenset(
+    {
+        "clean_env", "closed_fds", "unprivileged_user", "user_namespace", "mount_namespace", "pid_namespace",
+        "network_namespace", "ipc_namespace", "empty_root", "rlimits", "capabilities", "not_dumpable",
+        "no_new_privs", "landlock", "parent_death_signal", "seccomp",
+    }
+)  # fmt: skip
+"""Without any of these, one error in the compiler of restricted Python would be one wall too few."""
+
+
 OURS = {
+    "python-restricted": LanguageSpec(
+        name="python-restricted",
+        guest="dspex.languages.python_restricted:RestrictedPythonGuest",
+        runtime=_restricted,
+        filename="main.py",
+        packages=_restricted_packages(),
+        require_layers=RESTRICTED_LAYERS,
+        single_use=True,
+    ),
     "wasm": LanguageSpec(
         name="wasm",
         guest="dspex.languages.wasm:WasmGuest",

@@ -235,7 +235,7 @@ def _compiled_key(portable_key: str) -> str:
     return digest([portable_key, version, CONFIGURATION, platform.machine(), _cpu_features()])
 
 
-_RECIPES = {recipe.name: recipe for recipe in (pyodide.RECIPE, quickjs.JAVASCRIPT)}
+_RECIPES = {recipe.name: recipe for recipe in (pyodide.RECIPE, quickjs.JAVASCRIPT, quickjs.TYPESCRIPT)}
 
 
 @functools.cache

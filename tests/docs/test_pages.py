@@ -15,8 +15,11 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [
     "README.md",
+    "docs/how-to/files-and-network.md",
+    "docs/how-to/give-tools.md",
     "docs/how-to/grade-submissions.md",
     "docs/how-to/limit-a-run.md",
+    "docs/how-to/stream-output.md",
     "docs/how-to/write-a-policy.md",
     "docs/reference/engine.md",
     "docs/reference/outcome.md",

@@ -117,7 +117,7 @@ async def ticking(loop: Any) -> AsyncIterator[list[float]]:
 
 
 async def busy(engine: dspex.AsyncEngine) -> list[object]:
-    return [worker.job for worker in engine._engine._running()._pool.workers if worker.job]
+    return [worker.job for worker in engine._engine._pools["python", None].workers if worker.job]
 
 
 async def wait_idle(loop: Any, engine: dspex.AsyncEngine) -> None:

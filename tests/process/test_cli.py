@@ -50,6 +50,7 @@ def start(
     process = subprocess.Popen(
         [*COMMAND, "run", *arguments, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, process_group=0,
+        bufsize=0,  # `communicate` would forget what a buffer holds
     )
     started.append(process)
     assert process.stdin is not None

@@ -78,7 +78,7 @@ def temporary_files() -> set[str]:
 
 def settled(engine: dspex.Engine) -> bool:
     """Tell whether stock is full again and every process that has served is seen off."""
-    pool = engine._running()._pool
+    pool = engine._pools["python", None]
     full = len(pool._idle) >= IDLE_MAX // 2 and not pool._forking and not pool._leaving
     return full and len(pool._live) == len(pool._idle)
 
@@ -114,7 +114,7 @@ def test_a_thousand_runs_in_a_row_leave_nothing_behind() -> None:
         assert len(descriptors()) - before[1] <= 2 * IDLE_MAX
         assert processes() - before[2] <= IDLE_MAX
         assert temporary_files() == before[3]
-        assert not engine._running()._pool._waiting
+        assert not engine._pools["python", None]._waiting
 
 
 @pytest.mark.slow

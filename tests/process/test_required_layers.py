@@ -57,14 +57,6 @@ def test_an_engine_that_lacks_a_layer_refuses_the_runs_that_require_it(
         assert engine.run("6 * 7").value == 42
 
 
-@pytest.mark.parametrize("grants", [{"network": frozenset({"example.org:443"})}])
-def test_a_grant_that_cannot_be_given_is_refused_and_not_ignored(
-    engine: dspex.Engine, grants: dict[str, object]
-) -> None:
-    with pytest.raises(dspex.RequestError, match="'demanding' grants network, which this version"):
-        dspex.Engine(policy=demanding(**grants))
-
-
 def test_an_unknown_layer_is_named_in_the_error() -> None:
     with pytest.raises(dspex.PolicyInvalid, match=r"'moat'.*; allowed: names of layers: wasm, process, "):
         demanding("moat")

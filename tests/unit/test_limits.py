@@ -21,6 +21,7 @@ DEFAULTS = {
     "file_bytes": 64 * MIB,
     "file_count": 1000,
     "open_files": 256,
+    "host_wait_s": 60.0,
     "host_calls": 1000,
 }
 
@@ -89,4 +90,4 @@ def test_tightening_is_a_meet(one: Limits, two: Limits, three: Limits) -> None:
 
 
 def test_usage_starts_at_nothing() -> None:
-    assert Usage() == Usage(0.0, 0.0, 0, 0, 0, None)
+    assert Usage() == Usage(0.0, 0.0, 0.0, 0, 0, 0, None)

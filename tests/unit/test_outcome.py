@@ -104,6 +104,7 @@ def test_as_json_it_says_everything_in_plain_types() -> None:
         "files": {"out.csv": {"$": ["bytes", "YSxiCg=="]}},
         "usage": {
             "wall_s": 0.5,
+            "waited_s": 0.0,
             "cpu_s": 0.25,
             "peak_memory_bytes": 7,
             "output_bytes": 3,

@@ -179,8 +179,8 @@ def test_a_policy_cannot_be_changed() -> None:
             "[limits]\nwall = 2",
             (
                 "p.toml: limits.wall: unknown key; allowed: cpu_s, file_bytes, file_count, grace_s, "
-                "host_calls, memory_bytes, open_files, output_bytes, source_bytes, value_bytes, "
-                "value_depth, wall_s"
+                "host_calls, host_wait_s, memory_bytes, open_files, output_bytes, source_bytes, "
+                "value_bytes, value_depth, wall_s"
             ),
         ),
         (
@@ -334,9 +334,11 @@ def test_under_deny_all_no_language_runs() -> None:
         policy.require("language", ["python"])
 
 
-def test_compute_runs_python_with_the_callers_tools_and_nothing_of_the_host() -> None:
+def test_compute_runs_every_language_with_the_callers_tools_and_nothing_of_the_host() -> None:
     policy = Policy.load("compute")
-    assert policy.languages == {"python"}
+    assert policy.languages == {
+        "javascript", "python", "python-restricted", "rust", "typescript", "wasm"
+    }
     assert policy.tools == {"*"}
     assert policy.env == {"LANG", "LC_ALL", "TZ"}
     assert (policy.mounts, policy.network, policy.images) == ((), frozenset(), frozenset())

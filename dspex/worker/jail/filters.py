@@ -62,6 +62,19 @@ _ZYGOTE: Final = """
     pwrite64 epoll_create1 eventfd2 setrlimit seccomp close_range sched_setaffinity getpgid getpgrp getsid
     getresuid getresgid rt_sigsuspend sched_get_priority_max sched_get_priority_min
 """.split()  # noqa: SIM905 - as a list it would fill a screen, one name a line
+_TOOL: Final = """
+    open openat openat2 stat lstat statx newfstatat access faccessat faccessat2 readlink readlinkat getdents64 getcwd
+    chdir mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 link linkat symlink symlinkat ftruncate
+    truncate fallocate fchmod fchmodat chmod fsync fdatasync flock fcntl lseek pread64 pwrite64 preadv pwritev
+    copy_file_range sendfile fadvise64 statfs fstatfs utimensat umask pipe pipe2 dup dup2 dup3 eventfd2 epoll_create1
+    epoll_ctl epoll_wait epoll_pwait mmap mprotect vfork fork execve wait4 waitid kill tgkill pidfd_open
+    pidfd_send_signal uname sysinfo getpgid getpgrp getsid setpgid setsid getgroups getresuid getresgid getpriority
+    sched_getparam sched_getscheduler sched_setaffinity sched_get_priority_max sched_get_priority_min get_mempolicy
+    arch_prctl close_range setitimer getitimer alarm rt_sigsuspend sendmsg recvmsg recvfrom sendto
+""".split()  # noqa: SIM905 - as a list it would fill a screen, one name a line
+_NAMESPACE_FLAGS: Final = 0x7E020000
+_TOOL_IOCTLS: Final = (0x5401, 0x5413)
+"""TCGETS, TIOCGWINSZ: whether this is a terminal."""
 _DEADLY: Final = """
     ptrace process_vm_readv process_vm_writev process_madvise kcmp pidfd_getfd bpf perf_event_open userfaultfd
     io_uring_setup io_uring_enter io_uring_register keyctl add_key request_key mount umount2 move_mount open_tree
@@ -96,6 +109,21 @@ def _talking() -> dict[str, Block]:
     verdicts["ioctl"] = if_one_of(1, _IOCTLS, allow(), _DENIED)
     verdicts["fcntl"] = if_one_of(1, _FD_FLAGS, allow(), _DENIED)
     return verdicts
+
+
+def tool(architecture: Architecture) -> Block:
+    """Build the filter of a compiler and all that it starts: files, threads and programs, but nothing to talk to.
+
+    Which files there are, is for the mounts and Landlock. Sockets come in pairs only.
+    """
+    verdicts = _shared() | _allowed_always(_TOOL)
+    verdicts["clone"] = if_any_bit(0, _NAMESPACE_FLAGS, _DENIED, allow())
+    verdicts["socketpair"] = if_one_of(0, (_AF_UNIX,), allow(), _DENIED)
+    verdicts["sendto"] = if_null(4, allow(), _DENIED)
+    verdicts["ioctl"] = if_one_of(1, _IOCTLS + _TOOL_IOCTLS, allow(), _DENIED)
+    verdicts["prctl"] = if_one_of(0, _PRCTLS, allow(), _DENIED)
+    verdicts["prlimit64"] = if_one_of(0, (0,), allow(), _DENIED)
+    return _assembled(architecture, verdicts)
 
 
 def keeper(architecture: Architecture) -> Block:

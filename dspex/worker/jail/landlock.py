@@ -6,6 +6,7 @@ UDP or path-name unix sockets: those are for the empty root, the network namespa
 
 import ctypes
 import os
+import stat
 import struct
 from errno import EOPNOTSUPP
 from typing import Final
@@ -59,14 +60,55 @@ def open_ruleset() -> int:
     return syscall("landlock_create_ruleset", ctypes.addressof(attribute), len(packed), 0)
 
 
+READ: Final = 1 << 2 | 1 << 3
+READ_AND_RUN: Final = READ | 1 << 0
+WORK: Final = READ | 1 << 1 | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 12 | 1 << 14
+"""Read, write, cut off, make and remove files, folders and links; start no program."""
+_OF_FILES: Final = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14
+_PATH_BENEATH: Final = 1
+_TRUNCATE_SINCE: Final = 3
+_RULE = struct.Struct("=Qi")
+
+
+def allow_beneath(ruleset_fd: int, path: str, access: int) -> None:
+    """Add a rule to a ruleset that was not entered yet.
+
+    Args:
+        ruleset_fd: From `open_ruleset`.
+        path: File or folder.
+        access: `READ_AND_RUN` or `WORK`; for a file, as far as it means something there.
+
+    Raises:
+        OSError: There is no such file, or the kernel refused.
+    """
+    if version() < _TRUNCATE_SINCE:
+        access &= ~(1 << 14)
+    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            access &= _OF_FILES
+        packed = ctypes.create_string_buffer(_RULE.pack(access, descriptor), _RULE.size)
+        syscall("landlock_add_rule", ruleset_fd, _PATH_BENEATH, ctypes.addressof(packed), 0)
+    finally:
+        os.close(descriptor)
+
+
+def enter(ruleset_fd: int) -> None:
+    """Deny what a ruleset does not allow; needs `no_new_privs` first. Closes it.
+
+    Raises:
+        OSError: The kernel refused.
+    """
+    try:
+        syscall("landlock_restrict_self", ruleset_fd, 0)
+    finally:
+        os.close(ruleset_fd)
+
+
 def arm() -> None:
     """Deny everything Landlock can deny; needs `no_new_privs` first.
 
     Raises:
         OSError: The kernel refused at any step.
     """
-    ruleset_fd = open_ruleset()
-    try:
-        syscall("landlock_restrict_self", ruleset_fd, 0)
-    finally:
-        os.close(ruleset_fd)
+    enter(open_ruleset())

@@ -13,6 +13,7 @@ import pytest
 import dspex
 from dspex.limits import Limits
 from dspex.policy import Policy
+from dspex.protocol.messages import VERSION
 from dspex.testing.fake_engine import FakeEngine
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ def test_memory_is_bounded_from_outside() -> None:
         ("dies_at_once", "the zygote ended with status 9 before it was ready"),
         ("cannot_start", "the reason"),
         ("speaks_garbage", "broke the protocol: not a message that a zygote may send"),
-        ("speaks_another_version", "it speaks version 2, not 1"),
+        ("speaks_another_version", f"it speaks version {VERSION + 1}, not {VERSION}"),
     ],
 )
 def test_a_zygote_that_cannot_start_is_a_clear_error(behaviour: str, message: str) -> None:

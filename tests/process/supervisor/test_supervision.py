@@ -50,7 +50,7 @@ def begun(engine: dspex.Engine, code: str, **options: object) -> tuple[dspex.Run
 
 
 def zygote_pid(engine: dspex.Engine) -> int:
-    zygote = engine._running()._pool._zygote
+    zygote = engine._pools["python", None]._zygote
     assert zygote is not None
     return zygote.pid
 
@@ -151,7 +151,7 @@ def test_a_zygote_that_dies_too_often_is_given_up(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(restart, "DELAY_FIRST_S", 0.01)
     with dspex.Engine(idle_max=1) as engine:
-        pool = engine._running()._pool
+        pool = engine._pools["python", None]
         deadline = time.monotonic() + 30
         while pool._dead_because is None:
             assert time.monotonic() < deadline
@@ -213,11 +213,11 @@ def interrupt(*_):
 try:
     engine.run("print('x', flush=True)\\nwhile True: pass", on_output=interrupt)
 except KeyboardInterrupt:
-    supervisor = engine._running()
+    pool = engine._pools["python", None]
     deadline = time.monotonic() + 5
-    while any(w.job for w in supervisor._pool.workers) and time.monotonic() < deadline:
+    while any(w.job for w in pool.workers) and time.monotonic() < deadline:
         time.sleep(0.01)
-    print("interrupted", any(w.job for w in supervisor._pool.workers), engine.run("1 + 1").value)
+    print("interrupted", any(w.job for w in pool.workers), engine.run("1 + 1").value)
 engine.close()
 print(threading.active_count())
 """
