@@ -60,7 +60,7 @@ def submissions(count: int) -> list[Submission]:
     draw = random.Random(2026)
     made = []
     for number in range(count):
-        if draw.random() < 0.8:  # noqa: PLR2004 - most people get it right
+        if draw.random() < 0.8:
             kind, source = "right", draw.choice(RIGHT)
         else:
             kind, source = draw.choice(list(OTHERS.items()))

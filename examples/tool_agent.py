@@ -38,14 +38,14 @@ returns the orders of a country, and answer(text: str), which ends the conversat
 
 SCRIPT = (
     "Let me look at the data.\n```python\nrows = orders('Germany')\nprint(len(rows), rows[0])\n```",
-    "```python\nfrom collections import Counter\npieces, number = Counter(), Counter()\nfor row in rows:\n"
-    "    pieces[row['category']] += int(row['quantity'])\n    number[row['category']] += 1\n```",
-    "Quantities are not all plain numbers.\n```python\nimport re\npieces.clear(); number.clear()\n"
+    ("```python\nfrom collections import Counter\npieces, number = Counter(), Counter()\nfor row in rows:\n"
+    "    pieces[row['category']] += int(row['quantity'])\n    number[row['category']] += 1\n```"),
+    ("Quantities are not all plain numbers.\n```python\nimport re\npieces.clear(); number.clear()\n"
     "for row in rows:\n    found = re.search(r'\\d+', row['quantity'])\n    if found:\n"
     "        pieces[row['category']] += int(found[0])\n        number[row['category']] += 1\n"
-    "print(pieces.most_common(3))\n```",
-    "```python\nbest, count = pieces.most_common(1)[0]\n"
-    "answer(f'{best}: {count} pieces in {number[best]} orders')\n```",
+    "print(pieces.most_common(3))\n```"),
+    ("```python\nbest, count = pieces.most_common(1)[0]\n"
+    "answer(f'{best}: {count} pieces in {number[best]} orders')\n```"),
 )
 """What the model says, one message after the other; the second program fails on purpose."""
 

@@ -46,6 +46,19 @@ def _wasm(_image: str | None, _progress: Progress) -> Path:
     return resources.package_folder()  # nothing is loaded from it: programs bring all they need
 
 
+def _rust(_image: str | None, _progress: Progress) -> Path:
+    from dspex.runtimes import rust  # noqa: PLC0415 - only in the caller's process
+
+    rust.ready()
+    return resources.package_folder()
+
+
+def _prepare_rust(run: Run, workshop: Workshop) -> Run:
+    from dspex.runtimes import rust  # noqa: PLC0415 - only when it is needed
+
+    return rust.prepare(run, workshop)
+
+
 def _prepare_wasm(run: Run, workshop: Workshop) -> Run:
     from dspex.languages import wasm_source  # noqa: PLC0415 - only when it is needed
 
@@ -91,6 +104,16 @@ OURS = {
         tools=False,
         loads_code=True,
         prepare=_prepare_wasm,
+    ),
+    "rust": LanguageSpec(
+        name="rust",
+        guest="dspex.languages.wasm:RustGuest",
+        runtime=_rust,
+        filename="main.rs",
+        sessions=False,
+        tools=False,
+        loads_code=True,
+        prepare=_prepare_rust,
     ),
     "python": LanguageSpec(
         name="python",

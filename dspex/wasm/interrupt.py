@@ -20,6 +20,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 FLAG_BYTES = 4
 _PROT_READ_WRITE = 3
 _MAP_SHARED_FIXED = 0x11
+_MAP_PRIVATE_FIXED = 0x32
 SIGNALS = (signal.SIGALRM, signal.SIGPROF, signal.SIGUSR1)
 """Wall time used up, processor time used up, the caller's wish; at most one of each per run."""
 
@@ -84,6 +85,22 @@ class InterruptFlag:
             raise OSError(number, f"mmap over the interrupt page: {os.strerror(number)}")
         self._address = address
         self.clear()
+
+    def detach(self) -> None:
+        """Make the page over the flag this process' alone again, with what it holds now.
+
+        For flags that lie among the host's own data: a fork must not share those.
+
+        Raises:
+            OSError: if the page cannot be replaced.
+        """
+        start = self._address - self._address % PAGE_BYTES
+        content = ctypes.string_at(start, PAGE_BYTES)
+        mapped = _libc.mmap(start, PAGE_BYTES, _PROT_READ_WRITE, _MAP_PRIVATE_FIXED, -1, 0)
+        if mapped != start:
+            number = ctypes.get_errno()
+            raise OSError(number, f"mmap over the interrupt page: {os.strerror(number)}")
+        ctypes.memmove(start, content, PAGE_BYTES)
 
     @property
     def descriptor(self) -> int:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dspex.engine import Engine
 from dspex.limits import MIB
 from dspex.testing.fake_engine import FakeEngine
 from tests.limits.measuring import PeakMemory, limited
@@ -18,8 +17,8 @@ from tests.limits.measuring import PeakMemory, limited
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dspex.languages.base import LanguageSpec
     from dspex.supervisor.pool import PoolSettings
-    from dspex.supervisor.tree import Supervisor
 
 LIMITS = {
     "wall_s": 3.0, "cpu_s": 0.2, "grace_s": 0.05, "output_bytes": 50_000, "file_bytes": MIB,
@@ -31,8 +30,8 @@ GROWTH_BYTES_MAX = 64 * MIB
 class GreedyEngine(FakeEngine):
     """An engine whose workers take what they like."""
 
-    def _start(self, settings: PoolSettings) -> Supervisor:
-        return Engine._start(self, replace(settings, program="tests.limits.greedy_worker"))
+    def _pool_settings(self, spec: LanguageSpec) -> PoolSettings:
+        return replace(super()._pool_settings(spec), program="tests.limits.greedy_worker")
 
 
 @pytest.fixture(scope="module")
