@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ALL_BUT_CPU: Final = frozenset(
     {"latency", "cold", "throughput", "session", "memory", "concurrency"}
 )
-ALL: Final = ALL_BUT_CPU | {"cpu"}
+ALL: Final = ALL_BUT_CPU | {"cpu", "tools"}
 
 DSPEX: Final = "dspex"
 NATIVE: Final = "cpython"

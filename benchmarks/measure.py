@@ -192,6 +192,16 @@ class Measurement:
             warmup=self._effort.warmup,
         )
 
+    def tools(self) -> None:
+        """Time calls of a function of the host, out of one sandbox."""
+        self._latencies(
+            Metric("tools", "call of a host function", "s"),
+            self._effort.rounds,
+            "tools",
+            calls=self._effort.session_calls,
+            warmup=self._effort.warmup,
+        )
+
     def cold(self) -> None:
         """Time a new process until its first result: interpreter, import, engine, program."""
         metric = Metric("cold", "first result of a new process", "s")
@@ -394,6 +404,7 @@ SUITES: Final[dict[str, Callable[[Measurement], None]]] = {
     "cold": Measurement.cold,
     "throughput": Measurement.throughput,
     "session": Measurement.session,
+    "tools": Measurement.tools,
     "cpu": Measurement.cpu,
     "memory": Measurement.memory,
     "concurrency": Measurement.concurrency,

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.peers.loop import Conversation, Sandboxes, main
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarks.programs import Code
 
 WORKERS_MAX = 1100
@@ -73,6 +75,11 @@ class Dspex:
     def open_session(self) -> Conversation:
         """Open a session."""
         return DspexConversation(self._engine.session(language="python"))
+
+    def call_tool(self, tool: Callable[[int], int], calls: int) -> None:
+        """Call a host function from a fresh sandbox."""
+        program = f"for number in range({calls}):\n    tool(number)\n"
+        self._engine.run(program, tools={"tool": tool}).value_or_raise()
 
     def close(self) -> None:
         """Stop the engine."""

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.peers.loop import Conversation, Sandboxes, main
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarks.programs import Code
 
 
@@ -60,6 +62,16 @@ class Eryx:
     def open_session(self) -> Conversation:
         """Open a session."""
         return EryxSession(self._eryx.Session())
+
+    def call_tool(self, tool: Callable[[int], int], calls: int) -> None:
+        """Call a host function from a fresh sandbox; they are awaited there."""
+        registered = {
+            "name": "tool",
+            "fn": lambda number: {"number": tool(number)},
+            "description": "Return a number.",
+        }
+        program = f"for number in range({calls}):\n    await tool(number=number)\n"
+        self._eryx.Sandbox(callbacks=[registered]).execute(program)
 
     def close(self) -> None:
         """Nothing has to be closed."""

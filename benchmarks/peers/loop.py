@@ -55,6 +55,9 @@ class Sandboxes(Protocol):
     def open_session(self) -> Conversation:
         """Open a sandbox that lasts."""
 
+    def call_tool(self, tool: Callable[[int], int], calls: int) -> None:
+        """Run a program that calls a function of the host again and again, and does little else."""
+
     def close(self) -> None:
         """Stop everything that was started."""
 
@@ -88,6 +91,7 @@ class Loop:
             "latency": self._latency,
             "callers": self._callers,
             "session": self._session,
+            "tools": self._tools,
             "program": self._program,
             "hold": self._hold,
             "release": self._release,
@@ -187,6 +191,21 @@ class Loop:
             message = f"the guest's clock counted {inside:.3f} s of {taken:.3f} s"
             raise WrongAnswerError(message)
         return {"answer": answer, "times_s": times, "outside_s": taken}
+
+    def _tools(self, calls: int, warmup: int) -> Reply:
+        """Time host calls from one arrival to the next, by the host's clock."""
+        arrived: list[float] = []
+
+        def tool(number: int) -> int:
+            arrived.append(time.perf_counter())
+            return number
+
+        self._sandboxes.call_tool(tool, calls + warmup + 1)
+        if len(arrived) != calls + warmup + 1:
+            message = f"{len(arrived)} calls arrived of {calls + warmup + 1}"
+            raise WrongAnswerError(message)
+        gaps = [later - earlier for earlier, later in zip(arrived, arrived[1:], strict=False)]
+        return {"times_s": gaps[warmup:]}
 
     def _hold(self, total: int) -> Reply:
         """Open sessions until `total` are open at once."""

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.peers.loop import Conversation, Sandboxes, main
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarks.programs import Code
 
 # Workers used up by one-checkout recycling are not replaced ahead of need, so a larger
@@ -75,6 +77,12 @@ class Monty:
             self._sessions = self._monty.Monty(max_processes=SESSIONS_MAX, **self._options)
             self._sessions.__enter__()
         return MontyConversation(self._sessions.checkout())
+
+    def call_tool(self, tool: Callable[[int], int], calls: int) -> None:
+        """Call a host function from a session."""
+        program = f"for number in range({calls}):\n    tool(number)\n"
+        with self._pool.checkout() as session:
+            session.feed_run(program, external_lookup={"tool": tool})
 
     def close(self) -> None:
         """Stop the worker processes."""

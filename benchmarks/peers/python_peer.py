@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from benchmarks.peers.loop import Conversation, Sandboxes, main
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarks.programs import Code
 
 _SESSION = """
@@ -74,6 +76,10 @@ class FreshProcesses:
     def open_session(self) -> Conversation:
         """Start a process that reads programs."""
         return ProcessSession()
+
+    def call_tool(self, tool: Callable[[int], int], calls: int) -> None:
+        """Refuse: another process' program has no functions of this one."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """Nothing is kept running."""
