@@ -8,6 +8,7 @@ measured in which order is the harness's business: `benchmarks.measure`.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import sys
@@ -204,7 +205,7 @@ class Loop:
         if len(arrived) != calls + warmup + 1:
             message = f"{len(arrived)} calls arrived of {calls + warmup + 1}"
             raise WrongAnswerError(message)
-        gaps = [later - earlier for earlier, later in zip(arrived, arrived[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(arrived)]
         return {"times_s": gaps[warmup:]}
 
     def _hold(self, total: int) -> Reply:
