@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import threading
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 DECODING_BYTES_MAX = 256 * 1024
 """What is larger is decoded in a thread, so that the loop goes on."""
+ENCODING_BYTES_MAX = 256 * 1024
+"""A request that is larger is encoded in a thread, if somebody waits for its end anyway."""
+_ITEM_BYTES = 8
+"""What a number, say, counts for."""
 
 
 @contextlib.asynccontextmanager
@@ -85,9 +90,11 @@ class AsyncEngine:
         """Run a program in a fresh sandbox and wait for its end; see `Engine.run`.
 
         `on_output` is called in the caller's loop. If the waiting task is cancelled, the process is
-        killed and the loop's own cancellation goes on.
+        killed and the loop's own cancellation goes on. What is large is encoded in a thread, so that
+        the loop goes on: do not change it before the end.
         """
-        return await _submitted(self._engine.submit, args, kwargs).outcome_or_cancel()
+        job = await _begun(self._engine.submit, args, kwargs)
+        return await job.outcome_or_cancel()
 
     @method_like(Engine.submit)
     def submit(self, *args: Any, **kwargs: Any) -> AsyncJob:
@@ -133,7 +140,8 @@ class AsyncSession:
         `on_output` is called in the caller's loop. If the waiting task is cancelled, the program is
         interrupted, so that the session's state is kept, and the loop's own cancellation goes on.
         """
-        return await _submitted(self._session.submit, args, kwargs).outcome_or_cancel()
+        job = await _begun(self._session.submit, args, kwargs)
+        return await job.outcome_or_cancel()
 
     @method_like(Session.submit)
     def submit(self, *args: Any, **kwargs: Any) -> AsyncJob:
@@ -229,11 +237,50 @@ def _streamed(
     return AsyncStream(_submitted(submit, args, {**kwargs, "on_output": flow}), flow)
 
 
-def _submitted(
+async def _begun(
     submit: Callable[..., RunningJob], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> AsyncJob:
-    """Begin a run whose output is told to the caller's loop, and whose tools may run there."""
+    """Begin a run, beside the loop if its request is large."""
+    if not _is_large((*args, *kwargs.values())):
+        return _submitted(submit, args, kwargs)
     loop = running_loop()
+    begun: list[AsyncJob] = []
+    try:
+        await loop.in_thread(lambda: begun.append(_submitted(submit, args, kwargs, loop)))
+    except BaseException:
+        for job in begun:
+            job.cancel()
+        raise
+    return begun[0]
+
+
+def _is_large(things: Any) -> bool:
+    """Tell whether plain data is over `ENCODING_BYTES_MAX`, by a look that is bounded itself."""
+    size, pending = 0, [things]
+    while pending:
+        thing = pending.pop()
+        size += _ITEM_BYTES
+        if isinstance(thing, str | bytes | bytearray | memoryview):
+            size += len(thing)
+        elif isinstance(thing, Mapping | list | tuple | set | frozenset):
+            size += len(thing) * _ITEM_BYTES
+            if size <= ENCODING_BYTES_MAX:
+                pending += thing.values() if isinstance(thing, Mapping) else thing
+        else:
+            size += getattr(thing, "nbytes", 0)  # an array's
+        if size > ENCODING_BYTES_MAX:
+            return True
+    return False
+
+
+def _submitted(
+    submit: Callable[..., RunningJob],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    loop: Loop | None = None,
+) -> AsyncJob:
+    """Begin a run whose output is told to the caller's loop, and whose tools may run there."""
+    loop = loop or running_loop()
     before = caller_loop.set(loop.spawn)
     try:
         on_output = kwargs.get("on_output")

@@ -59,7 +59,7 @@ WAITING_MAX = 10_000
 CPU_SLACK_S = 2
 """What the kernel's bound on processor time leaves to the guards that report better."""
 WORKER_OWN_BYTES = 128 << 20
-"""What a worker may need beside its guest's memory and files: its own heap, and copies under way."""
+"""What a worker may need beside its guest's memory, its files and a copy of them: its own heap."""
 
 
 class Engine:
@@ -109,7 +109,7 @@ class Engine:
             requests_per_worker=_count("requests_per_worker", requests_per_worker),
             waiting_max=_count("waiting_max", waiting_max, least=0),
             cpu_s=math.ceil(limits.cpu_s + limits.grace_s) + CPU_SLACK_S,
-            data_bytes=limits.memory_bytes + limits.file_bytes + WORKER_OWN_BYTES,
+            data_bytes=limits.memory_bytes + 2 * limits.file_bytes + WORKER_OWN_BYTES,
             require_layers=self._policy.require_layers,
         )
         self._settings = settings

@@ -78,8 +78,8 @@ class Limits(BaseModel):
 
     - Guest sees: `MemoryError`.
     - Inner guard: the WebAssembly runtime refuses to grow the memory.
-    - Outer guard: the supervisor kills a worker whose process holds more than this, `file_bytes`
-      and some room of its own together.
+    - Outer guard: the supervisor kills a worker whose process holds more than this, twice
+      `file_bytes` (files leave as copies) and some room of its own together.
     """
 
     output_bytes: Bytes = 1 * MIB

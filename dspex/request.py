@@ -86,7 +86,9 @@ def to_message(
         run=next(_RUN_NUMBERS),
         source=_source(request.code, limits, binary=spec.binary_source),
         filename=_filename(spec, run_number),
-        variables=_variables(request.variables, limits),
+        variables=_variables(
+            request.variables, limits, arrays=spec.arrays and values.arrays_here()
+        ),
         files=_files(request.files, limits),
         stdin=_bytes_of("stdin", request.stdin),
         args=_args(request.args),
@@ -169,7 +171,7 @@ def _source(code: object, limits: Limits, *, binary: bool) -> bytes:
     return source
 
 
-def _variables(given: object, limits: Limits) -> bytes:
+def _variables(given: object, limits: Limits, *, arrays: bool) -> bytes:
     if given is None:
         return b""
     if not isinstance(given, Mapping):
@@ -186,7 +188,7 @@ def _variables(given: object, limits: Limits) -> bytes:
     try:
         return values.encode(
             dict(given), bytes_max=limits.value_bytes, depth_max=limits.value_depth,
-            name="variables",
+            arrays=arrays, name="variables",
         )
     except values.ValueOverLimit as error:
         raise LimitExceeded(error.limit, error.allowed, error.spent, "inner") from error

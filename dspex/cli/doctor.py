@@ -22,7 +22,7 @@ from rich.table import Table
 
 import dspex
 from dspex.cli import exits
-from dspex.runtimes import locate, toolchain
+from dspex.runtimes import locate, rust, toolchain
 from dspex.runtimes.store import cache_folder
 
 PROBE_TIMEOUT_S = 60.0
@@ -44,6 +44,8 @@ class Fact(NamedTuple):
     name: str
     fine: bool
     said: str
+    optional: bool = False
+    """Whether dspex can do without it, except for one language."""
 
 
 class LayerRow(NamedTuple):
@@ -86,7 +88,8 @@ def doctor(context: click.Context, *, as_json: bool) -> None:
         click.echo(json.dumps(found))
     else:
         _show(facts, layers)
-    context.exit(exits.OK if all(fact.fine for fact in facts) else exits.RAISED)
+    fine = all(fact.fine or fact.optional for fact in facts)
+    context.exit(exits.OK if fine else exits.RAISED)
 
 
 def probe_layers() -> tuple[LayerRow, ...]:
@@ -121,7 +124,20 @@ def _facts() -> list[Fact]:
         Fact("cache", fine=True, said=str(cache_folder())),
     ]
     facts.extend(_runtimes(buildable=facts[1].fine))
+    facts.append(_rust())
     return facts
+
+
+def _rust() -> Fact:
+    """Say which toolchain compiles Rust, and whether there is a jail for it."""
+    try:
+        chain = rust.toolchain()
+        armed, _ = rust.jail()
+    except (dspex.LanguageUnavailable, rust.NoJail) as error:
+        return Fact("language rust", fine=False, said=str(error), optional=True)
+    version = chain.version.splitlines()[0]
+    said = f"{version} ({chain.origin}) for {chain.target}, behind {len(armed)} layers"
+    return Fact("language rust", fine=True, said=said, optional=True)
 
 
 def _platform() -> Fact:
@@ -166,7 +182,8 @@ def _show(facts: list[Fact], layers: tuple[LayerRow, ...]) -> None:
     console = Console(width=width, highlight=False)
     table = Table(title="This machine", title_justify="left", show_header=False)
     for fact in facts:
-        table.add_row("[green]ok[/]" if fact.fine else "[red]no[/]", fact.name, escape(fact.said))
+        missing = "[yellow]--[/]" if fact.optional else "[red]no[/]"
+        table.add_row("[green]ok[/]" if fact.fine else missing, fact.name, escape(fact.said))
     console.print(table)
     if not layers:
         return

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _COMMANDS = {
     "run": ("dspex.cli.run", "run", "Run a program in a fresh sandbox."),
+    "compile": ("dspex.cli.compile", "compile_", "Compile a program to a WebAssembly file."),
     "policy": ("dspex.cli.policy", "policy", "List, show and check policies."),
     "runtime": ("dspex.cli.runtime", "runtime", "Build the language runtimes, say what there is."),
     "mcp": ("dspex.cli.mcp", "mcp", "Run code for MCP clients."),

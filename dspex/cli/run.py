@@ -29,12 +29,22 @@ STDIN_BYTES_MAX = 64 * 1024 * 1024
 
 FULL_OUTPUT_WAIT_S = 0.01
 
+LANGUAGES = {
+    ".js": "javascript",
+    ".mjs": "javascript",
+    ".rs": "rust",
+    ".ts": "typescript",
+    ".wasm": "wasm",
+    ".wat": "wasm",
+}
+"""Languages by the ending of a file's name; every other file is Python."""
+
 
 @click.command()
 @click.argument("file", metavar="FILE|-")
 @click.argument("args", metavar="[-- ARGS]...", nargs=-1, type=click.UNPROCESSED)
 @click.option(
-    "-l", "--language", default="python", show_default=True, help="Language of the program."
+    "-l", "--language", help="Language of the program; by default what FILE's ending says, or Python."
 )
 @click.option(
     "--policy",
@@ -80,7 +90,7 @@ def run(
     *,
     file: str,
     args: tuple[str, ...],
-    language: str,
+    language: str | None,
     policy: str,
     timeout_s: float | None,
     files: tuple[str, ...],
@@ -110,6 +120,7 @@ def run(
       dspex run report.py --file data.csv=sales/2024.csv -- --top 10
       echo 'print(sum(rows))' | dspex run - --var 'rows=[1, 2, 3]'
     """  # noqa: D301 - \b is click's mark for text that it must not wrap
+    language = language or LANGUAGES.get(Path(file).suffix, "python")
     parameters: dict[str, Any] = {
         "language": language,
         "timeout_s": timeout_s,
@@ -125,7 +136,9 @@ def run(
     if timeout_s is not None and timeout_s > loaded.limits.wall_s:
         allowed = f"{loaded.limits.wall_s:g} s"
         click.echo(f"dspex: --timeout: the policy {policy!r} allows {allowed} only", err=True)
-    with dspex.Engine(policy=loaded, workers_max=1, idle_max=1) as engine:
+    with dspex.Engine(
+        policy=loaded, workers_max=1, idle_max=1, languages=[language]
+    ) as engine:
         if as_json:
             outcome = engine.run(code, **parameters)
             click.echo(outcome.to_json())

@@ -70,13 +70,17 @@ class RunAccount:
         self.truncated = False
 
     def begin(self, run: Run, link: Link) -> None:
-        """Start the clock and the timers of a run."""
+        """Start the clock and the timers of a run; its flag must have been cleared before."""
         self._run, self._link = run, link
         self._output_bytes, self._output_left = 0, run.budget.output_bytes
         self._calls, self._waited_s, self.truncated = 0, 0.0, False
         self.noticed = 0
         self._began_s, self._cpu_began_s = time.monotonic(), time.process_time()
         interrupt.start_timers(run.budget.wall_s, run.budget.cpu_s)
+        # A run of its own is never interrupted from outside: its worker is killed.
+        if not run.single and link.interrupted(run.run):
+            self.seen.append(signal.SIGUSR1)
+            self._stop()
 
     def write_output(self, stream: int, data: memoryview) -> int:
         """Pass output on, exactly up to the limit; beyond it, stop the guest.
@@ -152,7 +156,7 @@ class RunAccount:
             interrupt.resume_wall_timer(remaining)
             self._waited_s += time.monotonic() - began_s
 
-    def send_files(self, files: Iterable[tuple[str, bytes]]) -> list[str]:
+    def send_files(self, files: Iterable[tuple[str, bytes | bytearray]]) -> list[str]:
         """Send what the guest wrote and return the names of files that do not fit the budget."""
         assert self._run is not None
         assert self._link is not None
@@ -163,7 +167,7 @@ class RunAccount:
                 left_out.append(name[:_FILE_NAME_CHARS])
                 continue
             left -= len(data)
-            self._link.send(WrittenFile(self._run.run, name, data))
+            self._link.send(WrittenFile(self._run.run, name, data))  # type: ignore[arg-type]
         return left_out[:FILES_LEFT_OUT_MAX]
 
     def send(self, message: MountedFile | MountedRemoval) -> None:

@@ -34,6 +34,9 @@ class Link(Protocol):
             Answers in the order of their arrival; none if the time is over.
         """
 
+    def interrupted(self, run: int) -> bool:
+        """Tell whether a run that has just begun is to be interrupted: its signal came too early."""
+
 
 class Language(Protocol):
     """One guest at a time, of one language, in the current process."""
@@ -125,6 +128,9 @@ class LanguageSpec:
 
     tools: bool = True
     """Whether programs can call the caller's tools."""
+
+    arrays: bool = False
+    """Whether numpy arrays cross as such, where both sides have numpy."""
 
     single_use: bool = False
     """Whether a process can serve only one run (or one session), as `boot` cannot undo what one did."""

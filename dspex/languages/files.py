@@ -89,7 +89,7 @@ class MountedTrees:
                     self.left_out.append(f"{guest}/{name}")
                     left += len(data)
                 else:
-                    yield MountedFile(run.run, number, name, data)
+                    yield MountedFile(run.run, number, name, data)  # type: ignore[arg-type]
             if "" in names:
                 continue
             present = {name for name in names if _exists(files, f"{guest}/{name}")}

@@ -36,6 +36,7 @@ from dspex.wasm.emscripten import (
     Syscalls,
 )
 from dspex.wasm.emscripten.descriptors import OpenRegular
+from dspex.wasm.emscripten.dylink import MergedModules
 from dspex.wasm.engine import new_engine
 from dspex.wasm.instance import Machine
 
@@ -52,7 +53,9 @@ CALLS_FD = REQUEST_FD + 2
 COMPILED = "python.cwasm"
 ENTRY = "entry.json"
 ROOT_DATA, ROOT_INDEX = "root.bin", "root.json"
-EXPORTS = ("memory", "PyObject_CallNoArgs", "Py_EMSCRIPTEN_SIGNAL_HANDLING")
+EXPORTS = (
+    "memory", "PyObject_CallNoArgs", "Py_EMSCRIPTEN_SIGNAL_HANDLING", "emscripten_builtin_memalign",
+)
 """What a snapshot must export for this file."""
 
 ENVIRONMENT = {"HOME": HOME, "LANG": "C.UTF-8", "PATH": "/usr/bin", "TZ": "UTC", "TMPDIR": "/tmp"}  # noqa: S108
@@ -200,7 +203,11 @@ sum(row["n"] for row in rows)
             environ_address=entry["environ"],
             zone_fields=tuple(entry["zone_fields"]),
         )
-        self._machine.bind(host_functions(self._machine, self._syscalls, self._check_signals))
+        self._syscalls.allocate = self._allocate
+        merged = MergedModules(self._machine.memory, entry.get("native", {}))
+        self._machine.bind(
+            host_functions(self._machine, self._syscalls, self._check_signals, merged)
+        )
 
     def boot(self) -> None:
         """Make a fresh guest from the snapshot, with an empty file system."""
@@ -248,7 +255,7 @@ sum(row["n"] for row in rows)
                 report=refusal.report(), spent_s=account.stop_clock(),
                 peak_memory_bytes=len(self._machine.memory.view),
             )
-        gone = None
+        gone, report, value = None, b"", b""
         head = {
             "kind": "run", "single": run.single, "filename": run.filename, "args": run.args,
             "env": run.env, "stream": run.stream, "value_bytes": budget.value_bytes,
@@ -258,6 +265,7 @@ sum(row["n"] for row in rows)
         }
         try:
             self._call(head, run.source, run.variables)
+            report, value = self._reply.take()
             if run.single and self._left_open():
                 self._call({"kind": "collect", "source_bytes": 0})
         except GuestExit as error:
@@ -268,7 +276,6 @@ sum(row["n"] for row in rows)
             gone = InstanceGone("trapped", _trap_reason(error), None)
         finally:
             spent_s = account.stop_clock()
-        report, value = self._reply.take()
         return account.end(
             report=report,
             value=value,
@@ -308,6 +315,10 @@ sum(row["n"] for row in rows)
         for change in self._mounts.changes(self._files, run):
             self._account.send(change)
         return left_out + self._mounts.left_out[:FILES_LEFT_OUT_MAX - len(left_out)]
+
+    def _allocate(self, alignment: int, size: int) -> int:
+        """Return memory of the guest's own for a file that it maps, or 0; it is asked within a call."""
+        return self._machine.function("emscripten_builtin_memalign", 2)(alignment, size)
 
     def _wait(self, duration_ns: int) -> bool:
         """Sleep for the guest; True if it is to be interrupted instead."""
@@ -385,7 +396,7 @@ def _trap_reason(trap: wasmtime.Trap) -> str:
 
 
 def host_functions(
-    machine: Machine, syscalls: Syscalls, check_signals: Callable[[], int]
+    machine: Machine, syscalls: Syscalls, check_signals: Callable[[], int], merged: MergedModules
 ) -> dict[tuple[str, str], Callable[..., object]]:
     """Return what the host answers of a Python runtime's imports; the rest is `glue`'s."""
     functions: dict[tuple[str, str], Callable[..., object]] = {}
@@ -396,19 +407,14 @@ def host_functions(
     functions["env", "emscripten_get_heap_max"] = lambda: machine.memory_bytes_max
     functions["env", "_Py_CheckEmscriptenSignals_Helper"] = check_signals
     functions["env", "_Py_emscripten_runtime"] = _zero
-    functions["env", "_dlopen_js"] = _zero
-    functions["env", "_dlsym_js"] = _zero
-    functions["env", "__call_sighandler"] = _ignore
+    functions["env", "_dlopen_js"] = merged.dlopen
+    functions["env", "_dlsym_js"] = merged.dlsym
     return functions
 
 
 def _zero(*_arguments: int) -> int:
-    """Answer null: no such object, and no description of a browser."""
+    """Answer null: no description of a browser."""
     return 0
-
-
-def _ignore(*_arguments: int) -> None:
-    """Do nothing: C handlers of signals that no other process can send."""
 
 
 def load_base_layer(runtime: Path) -> BaseLayer:

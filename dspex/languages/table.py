@@ -10,7 +10,7 @@ import importlib.metadata
 import importlib.util
 from typing import TYPE_CHECKING
 
-from dspex import resources
+from dspex import resources, values
 from dspex.errors import LanguageUnavailable
 from dspex.languages.base import LanguageSpec
 
@@ -84,6 +84,10 @@ RESTRICTED_LAYERS = frozenset(
 """Without any of these, one error in the compiler of restricted Python would be one wall too few."""
 
 
+IN_WASM = frozenset({"wasm"})
+"""What every language needs whose guests are WebAssembly."""
+
+
 OURS = {
     "python-restricted": LanguageSpec(
         name="python-restricted",
@@ -92,6 +96,7 @@ OURS = {
         filename="main.py",
         packages=_restricted_packages(),
         require_layers=RESTRICTED_LAYERS,
+        arrays=True,
         single_use=True,
     ),
     "wasm": LanguageSpec(
@@ -104,6 +109,7 @@ OURS = {
         tools=False,
         loads_code=True,
         prepare=_prepare_wasm,
+        require_layers=IN_WASM,
     ),
     "rust": LanguageSpec(
         name="rust",
@@ -114,24 +120,30 @@ OURS = {
         tools=False,
         loads_code=True,
         prepare=_prepare_rust,
+        require_layers=IN_WASM,
     ),
     "python": LanguageSpec(
         name="python",
         guest="dspex.languages.python:PythonGuest",
         runtime=_python,
         filename="main.py",
+        require_layers=IN_WASM,
     ),
     "javascript": LanguageSpec(
         name="javascript",
         guest="dspex.languages.javascript:JavaScriptGuest",
         runtime=_javascript,
         filename="main.js",
+        arrays=True,
+        require_layers=IN_WASM,
     ),
     "typescript": LanguageSpec(
         name="typescript",
         guest="dspex.languages.javascript:JavaScriptGuest",
         runtime=_typescript,
         filename="main.ts",
+        arrays=True,
+        require_layers=IN_WASM,
     ),
 }
 """The languages that come with dspex."""
@@ -165,6 +177,11 @@ def spec(name: str) -> LanguageSpec:
         reason = f"{entry.value} is not a LanguageSpec of that name"
         raise LanguageUnavailable(name, reason, remedy="tell those who make it")
     return loaded
+
+
+def takes_arrays(name: str) -> bool:
+    """Tell whether guests of a language may send numpy arrays, and whether they can be read here."""
+    return spec(name).arrays and values.arrays_here()
 
 
 def _theirs() -> dict[str, importlib.metadata.EntryPoint]:

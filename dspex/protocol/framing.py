@@ -24,10 +24,19 @@ def encode_frame(body: bytes) -> bytes:
         >>> encode_frame(b"hi")
         b'\x02\x00\x00\x00hi'
     """
+    return frame_header(body) + body
+
+
+def frame_header(body: bytes) -> bytes:
+    """Return what announces `body` in a frame.
+
+    Raises:
+        FrameError: if it is larger than any receiver takes.
+    """
     if len(body) > FRAME_BYTES_LIMIT:
         msg = f"a frame of {len(body)} bytes is over the limit of {FRAME_BYTES_LIMIT} bytes"
         raise FrameError(msg)
-    return len(body).to_bytes(HEADER_BYTES, "little") + body
+    return len(body).to_bytes(HEADER_BYTES, "little")
 
 
 class FrameDecoder:

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from dspex.protocol.framing import encode_frame
+from dspex.protocol.framing import encode_frame, frame_header
 
-VERSION = 2
+VERSION = 3
 """Raised with every change of a message; a zygote that speaks another version is refused."""
 
 ENVELOPE_BYTES = 64 * 1024
@@ -221,6 +221,15 @@ class Answer(_Message, frozen=True, tag=14):
     error_message: Text = ""
 
 
+class Interrupt(_Message, frozen=True, tag=17):
+    """Supervisor to worker: the run is to be interrupted; a signal follows.
+
+    The signal alone would be lost if the worker has not yet begun the run; this waits for it.
+    """
+
+    run: RunId
+
+
 class MountedFile(_Message, frozen=True, tag=15):
     """Worker to supervisor: a file below a mount that the guest wrote, before `Ended`."""
 
@@ -264,7 +273,7 @@ class GuestReport(msgspec.Struct, frozen=True):
 FromWorker = Output | WrittenFile | MountedFile | MountedRemoval | Call | Ended
 FromZygote = Started | Forked | ForkFailed | Exited | CannotStart
 ToZygote = Fork
-ToWorker = Run | Answer
+ToWorker = Run | Answer | Interrupt
 
 _encoder = msgspec.msgpack.Encoder()
 _decoders: dict[str, msgspec.msgpack.Decoder[Any]] = {
@@ -279,6 +288,12 @@ _report_decoder = msgspec.json.Decoder(GuestReport)
 def encode(message: _Message) -> bytes:
     """Return a message as a frame, ready to be sent."""
     return encode_frame(_encoder.encode(message))
+
+
+def encode_in_two(message: _Message) -> tuple[bytes, bytes]:
+    """Return a message as the two parts of its frame, so that a large body is not copied again."""
+    body = _encoder.encode(message)
+    return frame_header(body), body
 
 
 def _decode(side: str, frame: bytes) -> Any:

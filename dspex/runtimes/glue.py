@@ -1,8 +1,8 @@
 """What Emscripten leaves to JavaScript and no host call should do: written as WebAssembly text.
 
-Three kinds of import are answered inside the module itself, by merging in two small modules: the
+Four kinds of import are answered inside the module itself, by merging in two small modules: the
 `GOT.func` globals (names of graphics functions: null), CPython's call trampolines (a function is
-called with as many arguments as its type takes), and the JavaScript bridge (never reached, because
+called with as many arguments as its type takes), the call of a signal's handler, and the JavaScript bridge (never reached, because
 CPython is started without it; what is reached all the same traps).
 """
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 TRAMPOLINE = "dspex_trampoline"
 GLOBAL_PREFIX = "dspex_global_"
 _BRIDGE_CALL = "_PyEM_TrampolineCall_JS"
+_SIGNAL_CALL = "__call_sighandler"
+_WRITTEN_OUT = (_BRIDGE_CALL, _SIGNAL_CALL)
 
 QUIET = {
     # Asked on paths that programs reach: "is this an asynchronous stream?" (no), "is this a socket
@@ -67,13 +69,16 @@ def write_glue(module: wasmtime.Module, offered: Container[tuple[str, str]], fol
     Returns:
         Paths with the module names under which upstream imports from them.
     """
-    env = [_HEAD, _trampoline(TRAMPOLINE, reports=True), _trampoline(_BRIDGE_CALL, reports=False)]
+    env = [
+        _HEAD, _trampoline(TRAMPOLINE, reports=True), _trampoline(_BRIDGE_CALL, reports=False),
+        _SIGNAL_HANDLER,
+    ]
     table = []
     for one in module.imports:
         name = one.name or ""
         if one.module == "GOT.func":
             table.append(f'(global (export "{name}") (mut i32) (i32.const 0))')
-        elif one.module == "env" and ("env", name) not in offered and name != _BRIDGE_CALL:
+        elif one.module == "env" and ("env", name) not in offered and name not in _WRITTEN_OUT:
             ty = one.type
             if not isinstance(ty, wasmtime.FuncType):
                 msg = f"upstream imports env.{name}, which is no function"
@@ -94,6 +99,11 @@ _HEAD = """(module
 (type $two (func (param i32 i32) (result i32)))
 (type $one (func (param i32) (result i32)))
 (type $none (func (result i32)))"""
+
+
+_SIGNAL_HANDLER = f"""(func (export "{_SIGNAL_CALL}") (param i32 i32)
+(call_indirect (param i32) (local.get 1) (local.get 0)))"""
+"""C's `raise` calls the handler that the program has set: table entry, signal."""
 
 
 def _trampoline(name: str, *, reports: bool) -> str:

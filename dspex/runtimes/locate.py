@@ -88,9 +88,17 @@ def runtime(
         CompileFailed: if wasmtime turns it down.
         CacheUntrusted: if others may write to the cache.
     """
-    check_platform()
     progress = progress or Silent()
-    recipe = recipe_of(name, image)
+    if (name, image) == ("python", "scientific"):
+        from dspex.runtimes import scientific  # noqa: PLC0415 - it is made of what is made here
+
+        return scientific.runtime(progress, fresh=fresh)
+    return runtime_of(recipe_of(name, image), progress, fresh=fresh)
+
+
+def runtime_of(recipe: Recipe, progress: Progress, *, fresh: bool = False) -> Path:
+    """Return the folder of the runtime that a recipe makes; see `runtime`."""
+    check_platform()
     portable, key = _portable(recipe, progress, fresh=fresh)
     store = Store(cache_folder() / "compiled")
 
@@ -131,6 +139,13 @@ def recipe_of(name: str, image: str | None = None) -> Recipe:
         msg = f"{name}/{image}"
         raise KeyError(msg)
     return _RECIPES[name]
+
+
+def compiled_key(recipe: Recipe) -> str:
+    """Return the key of what `runtime_of` makes here: of all that goes in, this machine included."""
+    prebuilt = _prebuilt(recipe.name)
+    portable = _recipe_key(recipe) if prebuilt is None else _manifest_key(prebuilt)
+    return _compiled_key(portable)
 
 
 def status() -> list[RuntimeStatus]:

@@ -13,7 +13,7 @@ import json
 import shutil
 import struct
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import wasmtime
 
@@ -40,10 +40,12 @@ from dspex.wasm.emscripten import (
     Quotas,
     Syscalls,
 )
+from dspex.wasm.emscripten.dylink import MergedModules
 from dspex.wasm.engine import new_engine
 from dspex.wasm.instance import Machine
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from dspex.runtimes.progress import Progress
@@ -90,6 +92,7 @@ def inputs() -> list[Path | str]:
         importlib.metadata.version("tzdata"),
         pins / "package-lock.json",
         recipe_path(),
+        *sorted((pins / LICENCES).iterdir()),
         *sorted((package / "languages" / "guest").glob("python_*.py")),
         *(package / "languages" / "guest" / name for name in ("compile_stdlib.py", "dbm_package.py")),
         *(package / name for name in _SOURCES),
@@ -123,9 +126,11 @@ def build(folder: Path, work: Path, progress: Progress) -> None:
         modules / recipe["upstream"]["wasm"], translated, "--translate-to-exnref"
     )
     progress.step("merge in what JavaScript would have answered")
-    opened, slot = _merge(binaryen, translated, merged, work)
+    merge_answers(binaryen, translated, merged, work)
+    opened, slot = open_up(merged.read_bytes())
     progress.step("compile the start-up module")
-    builder = _Builder(opened, slot, recipe)
+    engine = new_engine()
+    builder = Builder(opened, slot, recipe, Machine(engine, wasmtime.Module(engine, opened)))
     upstream_stdlib = (modules / recipe["upstream"]["stdlib"]).read_bytes()
     progress.step("compile the standard library, by the guest itself")
     archive = builder.compile_stdlib(upstream_stdlib)
@@ -145,12 +150,17 @@ def build(folder: Path, work: Path, progress: Progress) -> None:
         shutil.copyfile(modules / relative, folder / LICENCES / name)
 
 
-def _merge(binaryen: Binaryen, translated: Path, merged: Path, work: Path) -> tuple[bytes, int]:
+def merge_answers(binaryen: Binaryen, translated: Path, merged: Path, work: Path) -> None:
+    """Merge upstream's translated module with what answers the imports that the host does not."""
     offered = {("env", name) for name in (*IMPLEMENTED, *_BOUND_HERE) if name not in glue.QUIET}
     module = wasmtime.Module.from_file(new_engine(), str(translated))
     answers = glue.write_glue(module, offered, work)
     binaryen.merge([(translated, "main"), *answers], merged)
-    opened = Module(merged.read_bytes())
+
+
+def open_up(merged: bytes) -> tuple[bytes, int]:
+    """Return a merged module ready to be started and read, with the trampoline's table entry."""
+    opened = Module(merged)
     slot = glue.open_up(opened)
     return opened.encode(), slot
 
@@ -162,7 +172,6 @@ _BOUND_HERE = (
     "_Py_emscripten_runtime",
     "_dlopen_js",
     "_dlsym_js",
-    "__call_sighandler",
 )
 
 
@@ -187,18 +196,42 @@ class BuildFailed(RuntimeError):
     """The guest failed while it was built; the message ends with what it printed."""
 
 
-class _Builder:
+class Packages(Protocol):
+    """What an image adds to a guest while it is built; see `dspex.runtimes.images.assemble`."""
+
+    preload: Sequence[str]
+    """Modules that are imported before the snapshot is taken."""
+    native: Mapping[str, Mapping[str, Any]]
+    """What `dlopen` finds; see `dspex.wasm.emscripten.dylink`."""
+    path: str
+    """Folder of the packages, for `sys.path`."""
+    warm: str
+    """A program that is run before the snapshot is taken, so that what it touches is warm."""
+
+    def reserve(self, builder: Builder) -> None:
+        """Take the memory of the native modules: before anything else of the guest runs."""
+
+    def link(self, builder: Builder) -> None:
+        """Bring the native modules to life: CPython has started."""
+
+
+class Builder:
     """Starts the merged module as often as needed, each time from nothing and all alike."""
 
-    def __init__(self, source: bytes, slot: int, recipe: dict[str, Any]) -> None:
+    def __init__(
+        self, source: bytes, slot: int, recipe: dict[str, Any], machine: Machine,
+        packages: Packages | None = None,
+    ) -> None:
+        """Use a module from `open_up`, in text and as `machine`; an image brings its packages."""
         self._source = source
         self._slot = slot
         self._recipe = recipe
-        engine = new_engine()
-        self._machine = Machine(engine, wasmtime.Module(engine, source))
+        self._packages = packages
+        self._machine = machine
         self._memory = self._machine.memory
         self._syscalls = Syscalls(self._memory, MemoryFileSystem(), environment=_START_ENVIRONMENT)
-        self._machine.bind(host_functions(self._machine, self._syscalls, lambda: 0))
+        merged = MergedModules(self._memory, packages.native if packages else {})
+        self._machine.bind(host_functions(self._machine, self._syscalls, lambda: 0, merged))
         self._output = bytearray()
 
     def _start(self, base: BaseLayer) -> None:
@@ -224,18 +257,27 @@ class _Builder:
         self._syscalls.random_bytes = lambda count: bytes(
             (next(draws) * 37 + 11) & 0xFF for _ in range(count)
         )
-        self._call("emscripten_stack_init")
-        self._call("__wasm_call_ctors")
+        self.call("emscripten_stack_init")
+        if self._packages is not None:
+            self._packages.reserve(self)
+        self.call("__wasm_call_ctors")
         self._install_trampoline()
         self._remove_builtin_modules()
-        self._call("Py_InitializeEx", 1)
+        self.call("Py_InitializeEx", 1)
         self._protect_stack()
+        if self._packages is not None:
+            self._packages.link(self)
 
     def _collect_output(self, _stream: int, data: memoryview) -> int:
         self._output += data
         return len(data)
 
-    def _call(self, name: str, *arguments: int) -> int:
+    def call(self, name: str, *arguments: int) -> int:
+        """Call an exported function of the guest.
+
+        Raises:
+            BuildFailed: It trapped, or exited.
+        """
         function = self._machine.function(name, max(len(arguments), 1))
         try:
             return function(*arguments)
@@ -243,6 +285,11 @@ class _Builder:
             said = self._output.decode(errors="replace")[-3000:]
             msg = f"{name} failed in the guest: {error}\n{said}"
             raise BuildFailed(msg) from error
+
+    def write(self, address: int, content: bytes) -> None:
+        """Write into the guest's memory."""
+        self._memory.sync()
+        self._memory.view[address : address + len(content)] = content
 
     def _read_u32(self, address: int) -> int:
         return int(_REFERENCE_COUNT.unpack_from(self._memory.view, address)[0])
@@ -258,10 +305,10 @@ class _Builder:
         C code has two stacks here: Emscripten's, in linear memory, which CPython watches, and
         wasmtime's, which it cannot see and which would end first. So it is told of less than it has.
         """
-        top = self._call("emscripten_stack_get_base")
-        self._call(
+        top = self.call("emscripten_stack_get_base")
+        self.call(
             "PyUnstable_ThreadState_SetStackProtection",
-            self._call("PyThreadState_Get"),
+            self.call("PyThreadState_Get"),
             top - _C_STACK_BYTES,
             _C_STACK_BYTES,
         )
@@ -279,13 +326,23 @@ class _Builder:
             read += 8
         view[write : write + 8] = bytes(8)
 
+    def make_file(self, source: str, base: BaseLayer, made: str) -> bytes:
+        """Start, run source text and return a file that it wrote.
+
+        Raises:
+            BuildFailed: It raised.
+        """
+        self._start(base)
+        self._run(source)
+        return self._syscalls.fs.read_file(made)
+
     def _run(self, source: str) -> None:
         """Run source text in `__main__`."""
         encoded = source.encode() + b"\0"
-        address = self._call("malloc", len(encoded))
+        address = self.call("malloc", len(encoded))
         self._memory.view[address : address + len(encoded)] = encoded
-        status = self._call("PyRun_SimpleString", address)
-        self._call("free", address)
+        status = self.call("PyRun_SimpleString", address)
+        self.call("free", address)
         if status:
             said = self._output.decode(errors="replace")[-3000:]
             msg = f"the guest raised while it was built:\n{said}"
@@ -293,14 +350,13 @@ class _Builder:
 
     def compile_stdlib(self, upstream: bytes) -> bytes:
         """Return the standard library's archive with byte code, and with our guest modules."""
-        self._start(BaseLayer.from_files({STDLIB: upstream}))
         guest = resources.package_folder() / "languages" / "guest"
         extra = {f"{_GUEST_PACKAGE}/__init__.py": b""} | {
             f"{_GUEST_PACKAGE}/{path.name}": path.read_bytes()
             for path in sorted(guest.glob("python_*.py"))
         }
         extra["dbm/__init__.py"] = (guest / "dbm_package.py").read_bytes()
-        settings = {
+        settings: dict[str, Any] = {
             "SOURCE": f"/{STDLIB}",
             "TARGET": "/tmp/stdlib.zip",  # noqa: S108 - a path in the guest
             "ORIGIN": f"/{STDLIB}",
@@ -309,8 +365,8 @@ class _Builder:
             "EXTRA": extra,
         }
         lines = [f"{name} = {value!r}" for name, value in settings.items()]
-        self._run("\n".join([*lines, (guest / "compile_stdlib.py").read_text()]))
-        return self._syscalls.fs.read_file("/tmp/stdlib.zip")  # noqa: S108 - a path in the guest
+        source = "\n".join([*lines, (guest / "compile_stdlib.py").read_text()])
+        return self.make_file(source, BaseLayer.from_files({STDLIB: upstream}), settings["TARGET"])
 
     def snapshot(self, base: BaseLayer) -> tuple[bytes, dict[str, object]]:
         """Start, warm and freeze; return the module and its entry points.
@@ -353,11 +409,14 @@ class _Builder:
     def _prepare(self, base: BaseLayer) -> tuple[int, int]:
         """Bring a guest to the state in which a run begins; return its two functions' addresses."""
         self._start(base)
-        preload = self._recipe["start"]["preload"]
+        packages = self._packages
+        preload = [*self._recipe["start"]["preload"], *(packages.preload if packages else ())]
         addresses = _Collected()
         self._syscalls.fs.install_channel(REPLY_FD, addresses)
         self._run(_PREPARE.format(
-                preload=preload, environment=ENVIRONMENT, home=HOME, reply=REPLY_FD
+                preload=preload, environment=ENVIRONMENT, home=HOME, reply=REPLY_FD,
+                packages=[packages.path] if packages else [],
+                warm=packages.warm if packages else "",
             ))
         turn, inventory = struct.unpack("<II", addresses.received)
         requests, replies = _Collected(), addresses
@@ -378,8 +437,8 @@ class _Builder:
         return turn, inventory
 
     def _turn(self, function: int) -> None:
-        if not self._call("PyObject_CallNoArgs", function):
-            self._call("PyErr_Print")
+        if not self.call("PyObject_CallNoArgs", function):
+            self.call("PyErr_Print")
             said = self._output.decode(errors="replace")[-3000:]
             msg = f"the guest's driver raised while it was built:\n{said}"
             raise BuildFailed(msg)
@@ -406,9 +465,11 @@ _START_ENVIRONMENT = {
 }
 
 _PREPARE = """
-import builtins, importlib, importlib.util, os, struct, sys, types
+import builtins, gc, importlib, importlib.util, os, random, struct, sys, types
+sys.path += {packages!r}
 for name in {preload!r}:
     importlib.import_module(name)
+exec(compile({warm!r}, "warm.py", "exec"), {{"__name__": "warm"}})
 
 def load(name):
     # Each has its own dictionary of built-ins, so that a program's changes do not reach it.
@@ -427,9 +488,13 @@ inventory = load("python_inventory")
 os.environ.clear()
 os.environ.update({environment!r})
 import posix
-sys.path[:] = [{home!r}] + [entry for entry in sys.path if entry.endswith(".zip")]
+sys.path[:] = [{home!r}] + [entry for entry in sys.path if entry.endswith(".zip")] + {packages!r}
 sys.dont_write_bytecode = True
 posix.write({reply}, struct.pack("<II", id(driver.turn), id(inventory.inventory)))
+driver.generators.extend(
+    one for one in gc.get_objects()
+    if isinstance(one, random.Random) and not isinstance(one, random.SystemRandom) and one is not random._inst
+)
 driver.install(values, tools, net)
 """
 

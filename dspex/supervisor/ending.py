@@ -18,6 +18,7 @@ from dspex.errors import (
     ProtocolViolation,
     WorkerCrashed,
 )
+from dspex.languages import table
 from dspex.limits import Usage
 from dspex.outcome import GuestErrorReport, Outcome
 from dspex.protocol.messages import BudgetUsedUp, GuestReport, MessageError, decode_report
@@ -33,6 +34,9 @@ _FAILED_OF = {
     "open_files": ("OSError",),
 }
 """Guest exceptions that a refused request for more leads to."""
+
+_OUT_OF_MEMORY = "Out of memory"
+"""How the guest's C library ends the text of such an error: `mmap` gives one in place of MemoryError."""
 
 _GONE_TYPES = {"exited": "GuestExited", "aborted": "GuestAborted", "trapped": "GuestTrapped"}
 
@@ -93,7 +97,7 @@ def _reported(  # noqa: PLR0911 - one case after the other
         return Outcome.of_error(over, **fields)
     if report.status == "raised":
         turned_down = ended.turned_down
-        if turned_down is not None and report.type in _FAILED_OF.get(turned_down.limit, ()):
+        if turned_down is not None and _failed_of(turned_down, report):
             return _limit(turned_down, usable=bool(fields["session_usable"]), fields=fields)
         if report.type == "MemoryError" and not report.message:
             # The interpreter's own: one request was larger than it even tries to satisfy.
@@ -105,7 +109,8 @@ def _reported(  # noqa: PLR0911 - one case after the other
     try:
         value = (
             values.decode(
-                ended.value, bytes_max=budget.value_bytes, depth_max=budget.value_depth
+                ended.value, bytes_max=budget.value_bytes, depth_max=budget.value_depth,
+                arrays=b'"n' in ended.value and table.takes_arrays(str(fields["language"])),
             )
             if ended.value
             else None
@@ -117,6 +122,13 @@ def _reported(  # noqa: PLR0911 - one case after the other
     except values.ValueUndecodable as error:
         return Outcome.of_error(ProtocolViolation(f"its value: {error}"), **fields)
     return Outcome(status="ok", value=value, **fields)  # type: ignore[arg-type]
+
+
+def _failed_of(turned_down: BudgetUsedUp, report: GuestReport) -> bool:
+    """Tell whether what was refused is what the program failed of."""
+    if turned_down.limit == "memory_bytes" and report.type == "OSError":
+        return report.message.endswith(_OUT_OF_MEMORY)
+    return report.type in _FAILED_OF.get(turned_down.limit, ())
 
 
 def _fields(facts: Facts, ended: Ended | None) -> dict[str, object]:

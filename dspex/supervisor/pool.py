@@ -31,7 +31,7 @@ from dspex.supervisor.worker import KILLED
 from dspex.supervisor.zygote import PROGRAM, Zygote, ZygoteFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from dspex.errors import DspexError
     from dspex.supervisor.job import Job
@@ -141,10 +141,6 @@ class Pool:
                 self._dismiss(self._idle.pop())
             self._session_line.append(order)
             self._refill()
-
-    def start_soon(self, function: Callable[..., Awaitable[None]], *arguments: object) -> None:
-        """Run something beside the workers, for as long as they are there at most."""
-        self._nursery.start_soon(function, *arguments)
 
     @property
     def workers(self) -> list[Worker]:
@@ -275,7 +271,9 @@ class Pool:
         if self._retrying or self._forking:
             return
         self._fork_failures += 1
-        if self._fork_failures > FORK_RETRIES_MAX and not self._live:
+        # A session's worker never serves the line, so nobody waits for it.
+        serving = any(worker.owner is self for worker in self._live.values())
+        if self._fork_failures > FORK_RETRIES_MAX and not serving:
             while self._waiting:
                 self._waiting.popleft().refuse(WorkerCrashed(None, reason=reason))
             self._fork_failures = 0

@@ -61,7 +61,7 @@ class Seat:
     def cancel(self, job: Job) -> None:
         """Give a job up. One that runs is interrupted, so that the session's state is kept."""
         if job.worker is not None:
-            self._pool.start_soon(job.worker.interrupt, job)
+            job.worker.interrupt(job)
         elif job in self._waiting:
             self._waiting.remove(job)
             job.future.cancel()

@@ -51,8 +51,10 @@ class Watchdog:
                 continue
             try:
                 verdict = self.verdict(worker, job)
-            except (psutil.Error, ProcessLookupError):
-                continue  # it ended between two calls, which its socket tells as well
+            except (psutil.Error, OSError):
+                # It ended between two calls, which its socket tells as well; or this process has no
+                # free descriptor to look with, and looks again in a moment.
+                continue
             if verdict is not None:
                 worker.kill(verdict)
 
@@ -60,7 +62,7 @@ class Watchdog:
         """Return the budget that a worker has used up, if it has.
 
         Raises:
-            psutil.Error, ProcessLookupError: The process is gone.
+            psutil.Error, OSError: The process is gone, or cannot be looked at now.
         """
         budget = job.budget
         spent_s = worker.cpu_s()
@@ -68,6 +70,7 @@ class Watchdog:
             return LimitExceeded("cpu_s", budget.cpu_s, spent_s, "outer")
         held = psutil.Process(worker.pid).memory_info()
         own = held.rss - held.shared
-        if own > budget.memory_bytes + budget.file_bytes + MEMORY_SLACK_BYTES:
+        # Files leave as copies, one at a time; the largest one can be all of them.
+        if own > budget.memory_bytes + 2 * budget.file_bytes + MEMORY_SLACK_BYTES:
             return LimitExceeded("memory_bytes", budget.memory_bytes, own, "outer")
         return None

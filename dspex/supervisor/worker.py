@@ -21,6 +21,7 @@ from dspex.errors import DspexError, LimitExceeded, ProtocolViolation, WorkerCra
 from dspex.protocol.messages import (
     Call,
     Ended,
+    Interrupt,
     MountedFile,
     MountedRemoval,
     Output,
@@ -45,8 +46,6 @@ FLOOD_BYTES = 1 << 14
 READS_IN_A_ROW_MAX = 16
 KILL_SLACK_S = 0.05
 """The outer guard waits this much longer than the inner one, so that the better report wins."""
-LISTENS_AFTER_S = 0.02
-"""An interrupt that reaches a worker before it has begun the run would be forgotten."""
 LEASE_END_S = 1.0
 """How long a thread that reads the socket may take to notice that the worker is dead."""
 STATUS_WAIT_S = 1.0
@@ -109,14 +108,18 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """The process' number on this host; -1 if it is gone.
+        """The process' number on this host; -1 if it is gone, or cannot be found out now.
 
         The worker knows itself by another number, in its own pid namespace.
         """
         if self._handle < 0:
             return -1
         if self._pid < 0:
-            for line in Path(f"/proc/self/fdinfo/{self._handle}").read_text().splitlines():
+            try:
+                lines = Path(f"/proc/self/fdinfo/{self._handle}").read_text().splitlines()
+            except OSError:  # no descriptor is free
+                return -1
+            for line in lines:
                 if line.startswith("Pid:"):
                     self._pid = int(line.split()[1])
         return self._pid
@@ -125,7 +128,7 @@ class Worker:
         """Return the processor time that the run under way has used so far, start-up included.
 
         Raises:
-            ProcessLookupError: The process is gone.
+            ProcessLookupError: The process is gone, or its number cannot be found out now.
         """
         return self._process_cpu_s() - self._cpu_before_s
 
@@ -152,8 +155,10 @@ class Worker:
         rooms = [one.bytes_max if one.mode == "write" else 0 for one in job.mounts]
         self._conversation.begin(job.run, budget, rooms)
         if self._used:  # what its earlier runs have spent is not this one's
-            with contextlib.suppress(ProcessLookupError):
+            try:
                 self._cpu_before_s = self._process_cpu_s()
+            except ProcessLookupError:  # so nobody can say what this run spends: other guards must do
+                self._cpu_before_s = math.inf
         self._used = True
         self.requests_left -= 1
         self._late_verdict = None
@@ -164,15 +169,20 @@ class Worker:
         self._deadline.deadline = trio.current_time() + budget.wall_s + job.grace_s + KILL_SLACK_S
         return True
 
-    async def interrupt(self, job: Job) -> None:
+    def interrupt(self, job: Job) -> None:
         """Ask the guest to stop, keeping its state: it gets a `KeyboardInterrupt`.
 
         If it has not stopped after the grace period, the worker is killed.
         """
-        if (early_s := job.began_s + LISTENS_AFTER_S - time.monotonic()) > 0:
-            await trio.sleep(early_s)
         if self.job is not job or self._verdict is not None:
             return
+        # First in words, which wait for a worker that has not begun the run: it forgets the signal.
+        with self._lock, contextlib.suppress(OSError):
+            frame = encode(Interrupt(job.run))
+            if self._unsent:
+                self._unsent = memoryview(bytes(self._unsent) + frame)
+            elif not self._send_now(frame) and self._nursery is not None:
+                self._send_rest_soon(self._nursery)
         self._signal(signal.SIGUSR1)
         latest = trio.current_time() + job.grace_s + KILL_SLACK_S
         if latest < self._deadline.deadline:

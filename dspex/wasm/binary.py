@@ -156,8 +156,7 @@ class Module:
         def kept(number: int, body: bytes) -> bool:
             if number != 0:
                 return True
-            length, start = read_unsigned(body, 0)
-            return body[start : start + length].decode() in wanted
+            return _read_name(body, 0)[0] in wanted
 
         self.sections = [pair for pair in self.sections if kept(*pair)]
 
@@ -168,7 +167,7 @@ class Module:
         for _ in range(count):
             module, at = _read_name(body, at)
             name, at = _read_name(body, at)
-            kind = body[at]
+            kind = _byte(body, at)
             start = at = at + 1
             at = _skip_import_description(body, kind, at)
             yield Import(module, name, kind, body[start:at])
@@ -180,7 +179,7 @@ class Module:
         found = []
         for _ in range(count):
             name, at = _read_name(body, at)
-            kind = body[at]
+            kind = _byte(body, at)
             item, at = read_unsigned(body, at + 1)
             found.append(Export(name, kind, item))
         return found
@@ -203,9 +202,9 @@ class Module:
         found = []
         for _ in range(count):
             type_end = _skip_value_type(body, at)
-            init_end = _skip_constant_expression(body, type_end + 1)
+            init_end = skip_constant_expression(body, type_end + 1)
             found.append(
-                Global(body[at:type_end], bool(body[type_end]), body[type_end + 1 : init_end])
+                Global(body[at:type_end], bool(_byte(body, type_end)), body[type_end + 1 : init_end])
             )
             at = init_end
         return found
@@ -234,9 +233,15 @@ class Module:
         if count != 1:
             msg = f"expected one defined memory, found {count}"
             raise WasmFormatError(msg)
-        flags = body[at]
+        flags = _byte(body, at)
         _, rest = read_unsigned(body, at + 1)
+        _skip_limits(body, at)  # they must be there as a whole
         self.replace(MEMORY, b"\x01" + bytes((flags,)) + unsigned(pages) + body[rest:])
+
+    def memory_pages(self) -> int:
+        """Return the initial size of the module's first defined memory."""
+        body = self.section(MEMORY)
+        return read_unsigned(body, read_unsigned(body, 0)[1] + 1)[0]
 
     def data_is_active(self) -> bool:
         """Tell whether every data segment is copied at instantiation (none is passive)."""
@@ -248,15 +253,25 @@ class Module:
                 return False
             if mode == 2:
                 _, at = read_unsigned(body, at)
-            at = _skip_constant_expression(body, at)
+            at = skip_constant_expression(body, at)
             size, at = read_unsigned(body, at)
             at += size
+            if at > len(body):
+                raise _cut_off(at)
         return True
 
     def set_data(self, segments: Iterable[tuple[int, bytes]]) -> None:
         """Replace all data by active segments given as (address, content)."""
-        count = 0
-        parts = []
+        self._put_data(0, b"", segments)
+
+    def add_data(self, segments: Iterable[tuple[int, bytes]]) -> None:
+        """Add active segments, given as (address, content), which are copied after the others."""
+        body = self.section(DATA)
+        count, at = read_unsigned(body, 0)
+        self._put_data(count, body[at:], segments)
+
+    def _put_data(self, count: int, before: bytes, segments: Iterable[tuple[int, bytes]]) -> None:
+        parts = [before]
         for address, content in segments:
             if address >= 1 << 31:
                 address -= 1 << 32  # noqa: PLW2901 - i32.const is signed
@@ -270,19 +285,36 @@ class Module:
             self.replace(DATA_COUNT, unsigned(count))
 
 
+def _cut_off(at: int) -> WasmFormatError:
+    return WasmFormatError(f"a section is cut off before byte {at}")
+
+
+def _byte(body: bytes, at: int) -> int:
+    if at >= len(body):
+        raise _cut_off(at)
+    return body[at]
+
+
 def _read_name(body: bytes, at: int) -> tuple[str, int]:
     length, start = read_unsigned(body, at)
-    return body[start : start + length].decode(), start + length
+    end = start + length
+    if end > len(body):
+        raise _cut_off(end)
+    try:
+        return body[start:end].decode(), end
+    except UnicodeDecodeError as error:
+        msg = f"a name at byte {start} is not UTF-8"
+        raise WasmFormatError(msg) from error
 
 
 def _skip_value_type(body: bytes, at: int) -> int:
-    if body[at] in _REF_HEAP_PREFIXES:
+    if _byte(body, at) in _REF_HEAP_PREFIXES:
         return read_unsigned(body, at + 1)[1]
     return at + 1
 
 
 def _skip_limits(body: bytes, at: int) -> int:
-    flags = body[at]
+    flags = _byte(body, at)
     _, at = read_unsigned(body, at + 1)
     if flags & 1:
         _, at = read_unsigned(body, at)
@@ -304,9 +336,43 @@ def _skip_import_description(body: bytes, kind: int, at: int) -> int:
     raise WasmFormatError(msg)
 
 
-def _skip_constant_expression(body: bytes, at: int) -> int:
+def read_signed(data: bytes | memoryview, at: int) -> tuple[int, int]:
+    """Read one signed LEB128 number and return it with the offset behind it."""
+    end = at
+    while end < len(data) and data[end] >= 0x80 and end - at < 10:
+        end += 1
+    if end >= len(data) or end - at >= 10:
+        msg = f"a LEB128 number at byte {at} is cut off or too long"
+        raise WasmFormatError(msg)
+    raw, _ = read_unsigned(data, at)
+    bits = 7 * (end + 1 - at)
+    return raw - (1 << bits if raw >> (bits - 1) else 0), end + 1
+
+
+def constant_i32(init: bytes) -> int:
+    """Return the unsigned value of a constant expression that is a single `i32.const`.
+
+    Raises:
+        WasmFormatError: It is anything else.
+    """
+    if len(init) < 3 or init[0] != _INSTR_I32_CONST:
+        msg = "a constant expression is not a plain i32"
+        raise WasmFormatError(msg)
+    value, at = read_signed(init, 1)
+    if init[at:] != bytes((_INSTR_END,)):
+        msg = "a constant expression is not a plain i32"
+        raise WasmFormatError(msg)
+    return value & 0xFFFFFFFF
+
+
+def skip_constant_expression(body: bytes, at: int) -> int:
+    """Return the offset behind the `end` of the constant expression at `at`.
+
+    Raises:
+        WasmFormatError: It is cut off, or holds an instruction that none of ours has.
+    """
     while True:
-        instruction = body[at]
+        instruction = _byte(body, at)
         at += 1
         if instruction == _INSTR_END:
             return at

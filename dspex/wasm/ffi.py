@@ -14,7 +14,7 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING, Any
 
-from wasmtime import Trap, WasmtimeError
+from wasmtime import Module, Trap, WasmtimeError
 from wasmtime import _ffi as raw
 
 if TYPE_CHECKING:
@@ -310,6 +310,26 @@ def set_stack_bytes(config: Config, wasm_bytes: int) -> None:
     """
     raw.wasmtime_config_async_stack_size_set(config.ptr(), wasm_bytes + (1 << 20))
     config.max_wasm_stack = wasm_bytes
+
+
+def deserialize_module(engine: Engine, data: bytes, start: int) -> Module:
+    """Load a compiled module that lies within `data`, without the copies that wasmtime-py makes.
+
+    A fresh process pays for each page of a copy.
+
+    Raises:
+        WasmtimeError: It was compiled by another wasmtime or configuration.
+    """
+    address = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value
+    assert address is not None
+    content = ctypes.cast(address + start, ctypes.POINTER(ctypes.c_uint8))
+    made = ctypes.POINTER(raw.wasmtime_module_t)()
+    error = raw.wasmtime_module_deserialize(
+        engine.ptr(), content, len(data) - start, ctypes.byref(made)
+    )
+    if error:
+        raise WasmtimeError._from_ptr(error)
+    return Module._from_ptr(made)
 
 
 def compile_serially(config: Config) -> None:

@@ -20,7 +20,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 FLAG_BYTES = 4
 _PROT_READ_WRITE = 3
 _MAP_SHARED_FIXED = 0x11
-_MAP_PRIVATE_FIXED = 0x32
+_MAP_PRIVATE_FIXED = 0x12
 SIGNALS = (signal.SIGALRM, signal.SIGPROF, signal.SIGUSR1)
 """Wall time used up, processor time used up, the caller's wish; at most one of each per run."""
 
@@ -95,12 +95,15 @@ class InterruptFlag:
             OSError: if the page cannot be replaced.
         """
         start = self._address - self._address % PAGE_BYTES
-        content = ctypes.string_at(start, PAGE_BYTES)
-        mapped = _libc.mmap(start, PAGE_BYTES, _PROT_READ_WRITE, _MAP_PRIVATE_FIXED, -1, 0)
+        # Mapped from the same file, so that no moment passes in which the page is empty: what is read
+        # or freed meanwhile may lie on it.
+        mapped = _libc.mmap(
+            start, PAGE_BYTES, _PROT_READ_WRITE, _MAP_PRIVATE_FIXED, self._descriptor, 0
+        )
         if mapped != start:
             number = ctypes.get_errno()
             raise OSError(number, f"mmap over the interrupt page: {os.strerror(number)}")
-        ctypes.memmove(start, content, PAGE_BYTES)
+        ctypes.memset(self._address, 0, FLAG_BYTES)  # the first write makes the copy
 
     @property
     def descriptor(self) -> int:

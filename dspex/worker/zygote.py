@@ -226,6 +226,10 @@ class _Nowhere:
         """Return none: no tools are rehearsed."""
         return []
 
+    def interrupted(self, _run: int) -> bool:
+        """Never: nobody could."""
+        return False
+
 
 def _load(guest: str, runtime: Path) -> Language:
     """Make a language from `module:class` and its runtime's folder."""

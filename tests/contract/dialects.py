@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from dspex.testing.contracts import Dialect
+from tests.wasm.test_programs import ECHO
+from tests.wasm.wat import module, text
 
 PYTHON = Dialect(
     language="python",
@@ -103,4 +105,75 @@ TYPESCRIPT = Dialect(
     calls_together=JAVASCRIPT.calls_together,
 )
 
-DIALECTS = {one.language: one for one in (PYTHON, RESTRICTED, JAVASCRIPT, TYPESCRIPT)}
+
+def _value_of(what: str) -> str:
+    """Write a module that gives back the decimal digits that lie at 1060, as `/dspex/value.json`."""
+    return module(
+        f"""{what}
+        (drop (call $path_open (i32.const 4) (i32.const 1) (i32.const 1024) (i32.const 10) (i32.const 9)
+          (i64.const 64) (i64.const 0) (i32.const 0) (i32.const 16)))
+        (i32.store (i32.const 20) (i32.const 1060)) (i32.store (i32.const 24) (i32.const 2))
+        (drop (call $fd_write (i32.load (i32.const 16)) (i32.const 20) (i32.const 1) (i32.const 28)))""",
+        imports="path_open",
+        data=text(b"value.json" + bytes(26) + b"42"),
+    )
+
+
+WASM = Dialect(
+    language="wasm",
+    value_42=_value_of(""),
+    prints=module(
+        """(call $say (i32.const 1024) (i32.const 4))
+        (i32.store (i32.const 0) (i32.const 1028)) (i32.store (i32.const 4) (i32.const 4))
+        (drop (call $fd_write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 8)))""",
+        data=text(b"out\nerr\n"),
+    ),
+    raises=None,
+    raised_type="",
+    refused="(module\n  (func (result i32) (i64.const 1)))",
+    loops=module("(loop $again (br $again))"),
+    hoards=module(
+        "(loop $again (br_if $again (i32.ne (memory.grow (i32.const 160)) (i32.const -1)))) unreachable"
+    ),
+    floods=module(
+        "(loop $again (call $say (i32.const 1024) (i32.const 100)) (br $again))", data=text(b"x" * 100)
+    ),
+    recurses="(module (func $f (export \"_start\") (call $f)))",
+    copies_file=None,
+    copies_input=ECHO,
+)
+
+TAGGED = {
+    "bytes": {"$": ["bytes", "AP9ieXRlcw=="]},
+    "datetime": {"$": ["datetime", [2026, 1, 2, 3, 4, 5, 678000, 0, [None, None, 0]]]},
+    "date": {"$": ["date", [2026, 1, 2]]},
+    "set": {"$": ["set", [1, 2, 3]]},
+}
+"""Rust programs see what JSON has no word for as the tagged objects of docs/reference/values.md."""
+
+RUST = Dialect(
+    language="rust",
+    value_42="fn main() { dspex::value(6 * 7); }",
+    echo="fn main() { dspex::value(dspex::variable(\"given\")); }",
+    echoed=TAGGED,
+    prints='fn main() { println!("out"); eprintln!("err"); }',
+    raises='fn main() {\n    panic!("told");\n}',
+    raised_type="Panic",
+    refused="fn main() {\n    let x: i32 = true;\n}",
+    loops="fn main() { loop { std::hint::spin_loop(); } }",
+    hoards="fn main() { let mut x = Vec::new(); loop { x.push(vec![1u8; 1_000_000]); } }",
+    floods='fn main() { loop { print!("{}", "x".repeat(100)); } }',
+    recurses="fn f(n: u64) -> u64 { if n == u64::MAX { 0 } else { f(n + 1) + f(n + 2) } }\n"
+    "fn main() { println!(\"{}\", f(0)); }",
+    copies_file='fn main() {\n    let text = std::fs::read_to_string("in.txt").unwrap();\n'
+    '    std::fs::write("out.txt", text + "!").unwrap();\n}',
+    copies_input="use std::io::Read;\nfn main() {\n    let mut text = String::new();\n"
+    '    std::io::stdin().read_to_string(&mut text).unwrap();\n    print!("{}", text);\n}',
+    arguments="fn main() {\n    let all: Vec<dspex::Json> = std::env::args().skip(1).map(|one| one.into()).collect();\n"
+    "    dspex::value(dspex::Json::List(all));\n}",
+    environment='fn main() { dspex::value(std::env::var("TZ").unwrap()); }',
+)
+
+DIALECTS = {
+    one.language: one for one in (PYTHON, RESTRICTED, JAVASCRIPT, TYPESCRIPT, WASM, RUST)
+}

@@ -10,10 +10,14 @@ import dspex
 from dspex.languages import table
 from dspex.testing.contracts import CHECKS, Dialect, DoesNotApply
 from tests.contract.dialects import DIALECTS
+from tests.rust.toolchain import needs_toolchain
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("language", [name for name in DIALECTS if name in table.OURS])
+@pytest.mark.parametrize(
+    "language",
+    [pytest.param(name, marks=needs_toolchain if name == "rust" else ()) for name in DIALECTS],
+)
 def test_the_language_keeps_its_promise(
     engine: dspex.Engine, language: str, check: Callable[[dspex.Engine, Dialect], None]
 ) -> None:

@@ -110,10 +110,8 @@ def test_maps_of_memory_count_as_memory(attack: Attack) -> None:
     )
 
     assert outcome.error is not None
-    assert (outcome.status, outcome.error.type, outcome.error.message) == (
-        "raised",
-        "OSError",
-        "[Errno 48] Out of memory",
+    assert (outcome.status, outcome.error.type, outcome.error.limit) == (
+        "limit", "LimitExceeded", "memory_bytes"
     )
     assert outcome.usage.peak_memory_bytes <= MEMORY_BYTES
 

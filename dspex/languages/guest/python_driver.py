@@ -29,6 +29,9 @@ REPLY_FD = REQUEST_FD + 1
 MESSAGE_CHARS_MAX = 64 * 1024
 """Longest text of an exception or of a traceback that is reported; the rest is cut with a mark."""
 
+NAME_CHARS_MAX = 1000
+"""Longest name of an exception's type that is reported."""
+
 CHUNK_BYTES = 1 << 16
 
 _encode_value = _decode_values = _to_json = None  # set by `install`: the codec is frozen in beside this file
@@ -40,6 +43,8 @@ _stdout, _stderr = sys.stdout, sys.stderr
 _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _base_exit_functions = 0
 _session_loop = None
+generators = []
+"""What an image's packages drew their randomness from before the snapshot: reseeded as `random` is."""
 
 
 def install(values, tools, net):
@@ -62,17 +67,18 @@ def install(values, tools, net):
 
 def turn():
     """Serve one request; the host calls this function and nothing else."""
-    head, parts = _receive()
-    kind = head["kind"]
-    if kind == "warm":
-        head, parts = {**head, "kind": "run", "single": True, "filename": "warm.py", "reseed": True, "tools": None}, [b"0", b""]
-    elif kind == "collect":
-        gc.collect()
-        return
-    report, value = _run(head, *parts)
-    # Surrogates have no place in the report's UTF-8; they are shown as what they are.
-    text = _to_json(report).encode("utf-8", "backslashreplace")
-    posix.write(REPLY_FD, text + b"\n" + value)
+    try:
+        head, parts = _receive()
+        kind = head["kind"]
+        if kind == "collect":
+            gc.collect()
+            return
+        if kind == "warm":
+            head, parts = {**head, "kind": "run", "single": True, "filename": "warm.py", "reseed": True, "tools": None}, [b"0", b""]
+        report, value = _run(head, *parts)
+    except KeyboardInterrupt as error:  # it came before the program began
+        report, value = _failure(error), b""
+    posix.write(REPLY_FD, _to_json(_fitting(report)).encode() + b"\n" + value)
 
 
 def _receive():
@@ -106,6 +112,8 @@ def _run(head, source, variables):
     if variables:
         try:
             _main.update(_decode_values(variables))
+        except KeyboardInterrupt:
+            raise
         except BaseException as error:
             return {"status": "refused", "findings": [
                 {"line": 0, "column": 0, "message": f"variables: {_name(error)}: {error}"}]}, b""
@@ -139,6 +147,8 @@ def _prepare(head):
     """Set what the request gives: arguments, environment, and how eagerly output is written."""
     if head["reseed"]:
         random.seed(os.urandom(32))
+        for one in generators:
+            one.seed(os.urandom(32))
     sys.argv = [head["filename"], *head["args"]]
     if head["env"]:
         os.environ.update(head["env"])
@@ -246,11 +256,23 @@ def _name(error):
         return "Exception"
     if type(name) is not str:
         return "Exception"
-    return name if module in ("builtins", "__main__") or type(module) is not str \
+    whole = name if module in ("builtins", "__main__") or type(module) is not str \
         else f"{module}.{name}"
+    return whole if len(whole) <= NAME_CHARS_MAX else f"{whole[:NAME_CHARS_MAX]}..."
+
+
+def _fitting(told):
+    """Return a report whose texts the host can take, whatever the program put into them."""
+    if isinstance(told, dict):
+        return {key: _fitting(one) for key, one in told.items()}
+    if isinstance(told, list):
+        return [_fitting(one) for one in told]
+    return _cut(told) if isinstance(told, str) else told
 
 
 def _cut(text):
+    # Surrogates have no place in UTF-8; they are shown as what they are.
+    text = str.encode(text, "utf-8", "backslashreplace").decode()
     if len(text) <= MESSAGE_CHARS_MAX:
         return text
     half = MESSAGE_CHARS_MAX // 2

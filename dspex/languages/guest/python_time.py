@@ -1,4 +1,4 @@
-"""Time for a guest that has neither sockets nor threads: an event loop, and `time.tzset`.
+"""Time for a guest that has neither sockets nor threads: an event loop, and what `time` lacks.
 
 The loops of the standard library wake themselves through a socket pair and wait in a selector. In
 the sandbox nothing but answers to host calls can arrive from outside while the program waits, so
@@ -7,6 +7,8 @@ waiting is sleeping or waiting for those, and everything else is `asyncio.BaseEv
 
 import asyncio
 import calendar
+import errno
+import os
 import time
 from asyncio import base_events, events
 
@@ -66,6 +68,36 @@ class GuestEventLoop(base_events.BaseEventLoop):
         """Do nothing: there is no executor."""
 
 
+FIRST_S, LAST_S = -67768040578032000, 67767976233446400
+"""The years that fit into C's `struct tm`; this C library has no way to say that one does not."""
+
+
+class Dated:
+    """A function of `time` that refuses what is beyond those years, as it does on Linux.
+
+    It is no function, so that it does not become a method: programs keep these in their classes.
+    """
+
+    def __init__(self, function):
+        self._function = function
+        self.__name__ = self.__qualname__ = function.__name__
+        self.__doc__, self.__module__ = function.__doc__, "time"
+        self.__text_signature__ = function.__text_signature__
+
+    def __call__(self, *arguments):
+        if arguments and isinstance(arguments[0], (int, float)):
+            seconds = arguments[0]
+            if LAST_S < seconds < 1 << 63 or -(1 << 63) <= seconds < FIRST_S:
+                raise OSError(errno.EOVERFLOW, os.strerror(errno.EOVERFLOW))
+        return self._function(*arguments)
+
+    def __repr__(self):
+        return repr(self._function)
+
+    def __reduce__(self):
+        return self.__name__
+
+
 def tzset():
     """Do what `time.tzset` does, which this build of CPython lacks: follow the variable TZ."""
     year = time.gmtime().tm_year
@@ -80,6 +112,8 @@ def install():
     """Make this the loop that `asyncio.run` and `asyncio.new_event_loop` create."""
     tzset.__module__ = "time"
     time.tzset = tzset
+    time.localtime, time.gmtime = Dated(time.localtime), Dated(time.gmtime)
+    time.ctime = Dated(time.ctime)
     asyncio.EventLoop = GuestEventLoop
     policy = events._get_event_loop_policy()
     type(policy)._loop_factory = GuestEventLoop

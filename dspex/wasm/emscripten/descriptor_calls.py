@@ -77,6 +77,8 @@ class DescriptorCalls(Calls):
             # What was read before the error must not be lost.
             if not total:
                 raise
+        if not total:
+            file.check_readable()
         write_i32(self.memory.view, result, total)
         return 0
 
@@ -95,6 +97,8 @@ class DescriptorCalls(Calls):
         except SyscallError:
             if not total:
                 raise
+        if not total:
+            file.check_writable()
         write_i32(self.memory.view, result, total)
         return 0
 
@@ -111,6 +115,8 @@ class DescriptorCalls(Calls):
             total += got
             if got < len(target):
                 break
+        if not total:
+            file.check_readable()
         write_i32(self.memory.view, result, total)
         return 0
 
@@ -131,6 +137,8 @@ class DescriptorCalls(Calls):
         except SyscallError:
             if not total:
                 raise
+        if not total:
+            file.check_writable()
         write_i32(self.memory.view, result, total)
         return 0
 

@@ -76,6 +76,24 @@ class OpenFile:
         """Whether the access mode lets it be written."""
         return self.flags & abi.O_ACCMODE in (abi.O_WRONLY, abi.O_RDWR)
 
+    def check_readable(self) -> None:
+        """Refuse what even a read of no bytes is refused with.
+
+        Raises:
+            SyscallError: EBADF, or EISDIR for a directory.
+        """
+        if not self.readable:
+            raise SyscallError(Errno.EBADF)
+
+    def check_writable(self) -> None:
+        """Refuse what even a write of no bytes is refused with.
+
+        Raises:
+            SyscallError: EBADF.
+        """
+        if not self.writable:
+            raise SyscallError(Errno.EBADF)
+
     def read_into(self, target: memoryview) -> int:
         """Read at the position and move it on.
 
@@ -131,6 +149,14 @@ class OpenPath(OpenFile):
     """Opened with O_PATH: good for fstat, fchdir and as a starting directory, else EBADF."""
 
     __slots__ = ()
+
+    def check_readable(self) -> None:
+        """Refuse."""
+        raise SyscallError(Errno.EBADF)
+
+    def check_writable(self) -> None:
+        """Refuse."""
+        raise SyscallError(Errno.EBADF)
 
     def read_at(self, position: int, target: memoryview) -> int:
         """Refuse."""
@@ -270,6 +296,10 @@ class OpenDirectory(OpenFile):
         self.tree = tree
         self.position = 0
         self.names: list[bytes] | None = None
+
+    def check_readable(self) -> None:
+        """Refuse: a directory is not read as bytes."""
+        raise SyscallError(Errno.EISDIR)
 
     def read_into(self, target: memoryview) -> int:
         """Refuse: a directory is not read as bytes."""

@@ -74,7 +74,7 @@ class MemoryFileSystem:
         >>> fs.descriptors.get(fd).write(memoryview(b"3,4"))
         3
         >>> fs.walk_changed(HOME)
-        [('rows/b.csv', b'3,4')]
+        [('rows/b.csv', bytearray(b'3,4'))]
     """
 
     __slots__ = ("_input", "_random_bytes", "descriptors", "quotas", "tree", "working_directory")
@@ -397,7 +397,7 @@ class MemoryFileSystem:
         """Begin a new generation: `walk_changed` lists what changes from now on."""
         self.tree.generation += 1
 
-    def walk_changed(self, root: str) -> list[tuple[str, bytes]]:
+    def walk_changed(self, root: str) -> list[tuple[str, bytearray]]:
         r"""List the regular files below a directory made, changed, renamed or linked since `mark`.
 
         Symbolic links are never followed, and nothing from the base layer is listed.
@@ -407,13 +407,13 @@ class MemoryFileSystem:
 
         Returns:
             Relative name and content, sorted by name. Bytes of a name that are not UTF-8 are shown
-            as `\xNN`.
+            as `\xNN`. The content is the file's own, not a copy: the next write changes it.
         """
         try:
             found = self.tree.lookup(self.tree.root, _encoded(root), follow=False)
         except SyscallError:
             return []
-        changed: list[tuple[str, bytes]] = []
+        changed: list[tuple[str, bytearray]] = []
         pending: list[tuple[bytes, Directory]] = []
         if isinstance(found, Directory):
             pending.append((b"", found))
@@ -424,7 +424,7 @@ class MemoryFileSystem:
                     pending.append((prefix + name + b"/", inode))
                 elif isinstance(inode, RegularFile) and inode.generation >= self.tree.generation:
                     shown = (prefix + name).decode("utf-8", "backslashreplace")
-                    changed.append((shown, bytes(inode.data)))
+                    changed.append((shown, inode.data))
         return sorted(changed)
 
 
