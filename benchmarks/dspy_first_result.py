@@ -52,9 +52,9 @@ export async function* readLines(reader: { readable: ReadableStream<Uint8Array> 
 def main(*, rounds: int, output: Path | None) -> None:
     """Measure, print, and end with 1 if ours is not a hundred times sooner."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    from dspex.integrations.dspy import Interpreter  # noqa: PLC0415 - the environment comes first
-
     import dspy  # noqa: PLC0415
+
+    from dspex.integrations.dspy import Interpreter  # noqa: PLC0415 - the environment comes first
 
     with tempfile.TemporaryDirectory() as folder:
         options = _runner_options(Path(folder))

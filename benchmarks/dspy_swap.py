@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from dspex.integrations.dspy import Interpreter
-
 import dspy.primitives.python_interpreter as theirs
+
+from dspex.integrations.dspy import Interpreter
 
 REPORT = "DSPEX_DSPY_REPORT"
 """Environment variable with the file that outcomes are written to."""

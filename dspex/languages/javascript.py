@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -498,18 +499,12 @@ rows.reduce((sum, row) => sum + row.n, 0)
         return self._write(2, text)
 
     def _write(self, stream: int, text: int) -> int:
-        data = self._js.text(text).decode("utf-8", "surrogatepass").encode("utf-8", "replace")
+        data = _utf8(self._js.text(text))
         self._account.write_output(stream, memoryview(data))
         return self._js.undefined()
 
     def _host_encode(self, text: int) -> int:
-        data = self._js.text(text)
-        try:
-            data.decode()
-        except UnicodeDecodeError:
-            shown = data.decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass")
-            data = shown.decode("utf-16-le", "replace").encode()
-        return self._js.buffer(data)
+        return self._js.buffer(_utf8(self._js.text(text)))
 
     def _host_decode(self, buffer: int) -> int:
         data = self._js.buffer_bytes(buffer)
@@ -655,6 +650,14 @@ _WARM = Run(
     run=0, source=b"0", filename="warm.js", variables=b"", files={}, stdin=b"", args=[], env={},
     budget=Budget(1.0, 1.0, 1 << 28, 1024, 1024, 2, 0, 0, 0), stream=False, single=True,
 )
+
+
+def _utf8(data: bytes) -> bytes:
+    """Return text with U+FFFD for each surrogate that stands alone, as the web's encoders write it."""
+    return _ALONE.sub("\ufffd".encode(), data)
+
+
+_ALONE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 
 
 def _over_limit(budget: Budget, spent: int) -> bytes:

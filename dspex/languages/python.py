@@ -35,6 +35,7 @@ from dspex.wasm.emscripten import (
     SyscallError,
     Syscalls,
 )
+from dspex.wasm.emscripten.calls import Calls as GuestCalls
 from dspex.wasm.emscripten.descriptors import OpenRegular
 from dspex.wasm.emscripten.dylink import MergedModules
 from dspex.wasm.engine import new_engine
@@ -64,7 +65,7 @@ _NAME_CHARS_MAX = 200
 _ANSWER_HEAD = struct.Struct("<QIII")
 
 
-class _Request:
+class Request:
     """The channel that the guest's driver reads its next request from."""
 
     __slots__ = ("_at", "_data")
@@ -86,7 +87,7 @@ class _Request:
         raise SyscallError(Errno.EBADF)
 
 
-class _Reply:
+class Reply:
     """The channel that the guest's driver writes its report to; what is too much is cut."""
 
     __slots__ = ("_bytes_max", "_pieces", "_size")
@@ -115,7 +116,7 @@ class _Reply:
         return report, value
 
 
-class _Calls:
+class Calls:
     """The channel that the guest's tools begin calls through and read answers from."""
 
     __slots__ = ("_account", "_data", "_wait_s", "allowed")
@@ -176,6 +177,8 @@ print(json.dumps(rows)[:20])
 sum(row["n"] for row in rows)
 """
     smallest = b"1 + 1"
+    arrays = False
+    """Whether this guest has numpy, and so gives and takes arrays as such."""
 
     def __init__(self, runtime: Path) -> None:
         """Load the compiled snapshot and the files that every guest shares.
@@ -191,22 +194,23 @@ sum(row["n"] for row in rows)
         self._flag = interrupt.InterruptFlag()
         self._owned = False
         self._account = RunAccount(self._flag.raise_flag, self._flag.seen)
-        self._request, self._reply = _Request(), _Reply()
-        self._calls = _Calls(self._account)
+        self._request, self._reply = Request(), Reply()
+        self._calls = Calls(self._account)
         self._mounts = MountedTrees()
         self._files = MemoryFileSystem(base=self._base)
         self._clock = Clock(wait_ns=self._wait)
-        self._syscalls = Syscalls(
+        syscalls = Syscalls(
             self._machine.memory,
             self._files,
             clock=self._clock,
             environ_address=entry["environ"],
             zone_fields=tuple(entry["zone_fields"]),
         )
-        self._syscalls.allocate = self._allocate
+        syscalls.allocate = self._allocate
+        self._syscalls: GuestCalls = syscalls
         merged = MergedModules(self._machine.memory, entry.get("native", {}))
         self._machine.bind(
-            host_functions(self._machine, self._syscalls, self._check_signals, merged)
+            host_functions(self._machine, syscalls, self._check_signals, merged)
         )
 
     def boot(self) -> None:
@@ -261,6 +265,7 @@ sum(row["n"] for row in rows)
             "env": run.env, "stream": run.stream, "value_bytes": budget.value_bytes,
             "value_depth": budget.value_depth, "source_bytes": len(run.source),
             "reseed": run.repeatable is not None, "host_calls": budget.host_calls,
+            "arrays": self.arrays,
             "tools": msgspec.Raw(run.tools) if run.tools else None,
         }
         try:

@@ -47,7 +47,7 @@ _STACK_BYTES = 2 << 20
 _STACK_USED_BYTES = 1280 << 10
 """How much of it the engine takes before it throws RangeError: its parser uses up to twenty times as
 much of wasmtime's stack, which must not end first."""
-_STANDALONE_STACK_BYTES = 256 << 10
+_STANDALONE_STACK_BYTES = 160 << 10
 """The same where the host is another, whose own stack is smaller."""
 _SCRATCH_BYTES = (1 << 16) + 16
 _HEAP_SPARE_BYTES = 1 << 20

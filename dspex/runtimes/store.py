@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -28,6 +29,8 @@ LOCK_TIMEOUT_S = 900.0
 """Longest wait for another process that builds the same thing."""
 
 _KEY_CHARS = 16
+_SCRATCH = re.compile(r"[a-z0-9_]{8}")
+"""What `tempfile` appends to the name of a folder."""
 
 
 class CacheUntrusted(PermissionError):
@@ -182,4 +185,5 @@ class Store:
     def _sweep(self, name: str) -> None:
         """Remove what killed builds of this name left; the lock says that none is under way."""
         for left in self.root.glob(f".{name}-*"):
-            shutil.rmtree(left, ignore_errors=True)
+            if _SCRATCH.fullmatch(left.name.removeprefix(f".{name}-")):  # not of `name-other`
+                shutil.rmtree(left, ignore_errors=True)

@@ -25,6 +25,7 @@ PAGES = [
     "docs/reference/outcome.md",
     "docs/reference/cli.md",
     "docs/reference/policies.md",
+    "docs/reference/wasm.md",
 ]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"# file: (\S+)\n")

@@ -78,10 +78,6 @@ def test_just_over_the_memory_a_program_ends_at_the_limit(engine: dspex.Engine, 
     assert (outcome.error.limit, outcome.error.noticed_by) == ("memory_bytes", "inner")
 
 
-@pytest.mark.xfail(
-    reason="files are copied three times on their way out, which the guards take for the guest's",
-    strict=True,
-)
 def test_a_program_just_under_both_limits_is_not_killed_while_its_files_leave(
     engine: dspex.Engine,
 ) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dspex.supervisor.pool import PoolSettings
 
 LIMITS = {
-    "wall_s": 3.0, "cpu_s": 0.2, "grace_s": 0.05, "output_bytes": 50_000, "file_bytes": MIB,
+    "wall_s": 3.0, "cpu_s": 0.6, "grace_s": 0.05, "output_bytes": 50_000, "file_bytes": MIB,
     "file_count": 50, "value_bytes": 10_000, "memory_bytes": 64 * MIB,
 }
 GROWTH_BYTES_MAX = 64 * MIB
@@ -45,7 +45,7 @@ def test_processor_time_is_seen_from_outside(greedy: GreedyEngine) -> None:
 
     assert outcome.error is not None
     assert (outcome.error.limit, outcome.error.noticed_by) == ("cpu_s", "outer")
-    assert 0.25 <= outcome.error.spent < 1.0
+    assert 0.65 <= outcome.error.spent < 1.5
     assert greedy.run("honest").value == "honest"
 
 

@@ -16,6 +16,7 @@ import pytest
 import trio
 
 import dspex
+from dspex import values
 from dspex.async_engine import DECODING_BYTES_MAX, AsyncSession
 
 if TYPE_CHECKING:
@@ -368,6 +369,40 @@ def test_the_loop_goes_on_while_a_large_value_is_decoded(loop: Any) -> None:
             assert DECODING_BYTES_MAX < 1_500_000 * 2
         # Threads share the interpreter's lock, so the loop is slowed down, but never stopped.
         assert max(gaps) < 0.5
+
+    loop.run(main)
+
+
+def test_a_large_request_does_not_hold_up_the_loop(loop: Any) -> None:
+    async def main() -> None:
+        rows = [{"n": n, "name": str(n)} for n in range(100_000)]
+        async with dspex.open_engine(idle_max=1) as engine:
+            encoders = []
+            encode = values.encode
+
+            def noted(*args: Any, **kwargs: Any) -> bytes:
+                encoders.append(threading.current_thread())
+                return encode(*args, **kwargs)
+
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(values, "encode", noted)
+                large = await engine.run("len(rows)", variables={"rows": rows})
+                small = await engine.run("len(rows)", variables={"rows": rows[:3]})
+
+        assert (large.value, small.value) == (100_000, 3)
+        assert encoders[0] is not threading.current_thread()
+        assert encoders[1] is threading.current_thread()
+
+    loop.run(main)
+
+
+def test_a_large_request_can_be_cancelled_while_it_is_encoded(loop: Any) -> None:
+    async def main() -> None:
+        async with dspex.open_engine(idle_max=1) as engine:
+            large = {"data": b"x" * 10_000_000}
+            assert await loop.timed_out(0.001, lambda: engine.run(FOREVER, variables=large))
+            await wait_idle(loop, engine)
+            assert (await engine.run("1 + 1")).value == 2
 
     loop.run(main)
 

@@ -427,6 +427,21 @@ def test_a_run_that_is_cancelled_as_soon_as_it_was_asked_for_is_interrupted_too(
         assert (outcome.status, session.run("x").value) == ("raised", 7)
 
 
+def test_an_interrupt_is_never_lost_however_early_it_comes(engine: dspex.Engine) -> None:
+    with engine.session() as session:
+        session.run("x = 7")
+        for number in range(50):
+            large = {"large": b"x" * 5_000_000} if number % 10 == 0 else None
+            job = session.submit(FOREVER, variables=large)
+            time.sleep(number % 5 * 0.0005)
+            job.cancel()
+            outcome = job.outcome(timeout_s=5)
+
+            assert outcome.error is not None
+            assert (outcome.status, outcome.error.type) == ("raised", "KeyboardInterrupt")
+        assert session.run("x").value == 7
+
+
 def test_a_session_whose_run_ignores_its_cancellation_is_killed(engine: dspex.Engine) -> None:
     with engine.session() as session:
         job = session.submit(UNSTOPPABLE)

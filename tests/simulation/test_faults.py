@@ -98,10 +98,6 @@ def test_each_fault_is_survived_by_the_engine(engine: dspex.Engine, kind: Fault)
     wait_served(engine)
 
 
-@pytest.mark.xfail(
-    reason="OSError of the watchdog and of Worker.pid ends the supervisor's thread", strict=True
-)
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_moment_without_free_descriptors_costs_no_more_than_a_run(engine: dspex.Engine) -> None:
     job = busy(engine, 0.4)
 

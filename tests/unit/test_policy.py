@@ -343,11 +343,13 @@ def test_compute_runs_every_language_with_the_callers_tools_and_nothing_of_the_h
     assert policy.env == {"LANG", "LC_ALL", "TZ"}
     assert (policy.mounts, policy.network, policy.images) == ((), frozenset(), frozenset())
     everywhere = {"clean_env", "closed_fds", "no_new_privs", "rlimits", "seccomp"}
-    assert policy.require_layers == {"process", "wasm"} | everywhere
+    assert policy.require_layers == {"process"} | everywhere
     assert policy.limits == Limits()
 
 
-@pytest.mark.parametrize("name", ["compute", "numeric", "tool_user", "module", "build"])
+@pytest.mark.parametrize(
+    "name", ["compute", "numeric", "tool_user", "module", "build", "code_interpreter"]
+)
 def test_a_shipped_policy_requires_only_layers_that_there_are(name: str) -> None:
     assert Policy.load(name).require_layers <= {layer.value for layer in Layer}
 

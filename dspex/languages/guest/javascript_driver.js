@@ -434,7 +434,7 @@ const begin = (headText, variables) => {
     began = performance.now();
     wallOrigin = Date.now();
   }
-  library.begin(run.filename, guestParse(JSON.stringify(run.args)), guestParse(JSON.stringify(run.env)));
+  library.begin(guestParse(JSON.stringify(['javascript', `/home/sandbox/${run.filename}`, ...run.args])), guestParse(JSON.stringify(run.env)));
   try {
     for (const one of run.tools ?? []) defineGlobal(one.name, library.makeTool(describeTool(one)));
     if (variables) {

@@ -4,7 +4,7 @@
 // program's code: properties by their descriptors, Proxies through what they stand for.
 'use strict';
 
-const WIDTH = 76;
+const LINE = 80;
 const ITEMS_MAX = 100;
 const STRING_MAX = 10_000;
 const NODES_MAX = 20_000;
@@ -272,10 +272,9 @@ const inColumns = (texts) => {
   const more = /^\.\.\. /.test(texts.at(-1)) ? [texts.pop()] : [];
   const widest = Math.max(...texts.map((one) => one.length)) + 2;
   const total = texts.reduce((sum, one) => sum + one.length + 2, 0);
-  if (widest * 3 + 2 >= WIDTH + 4 || !(total / widest > 5 || widest <= 8)) return [...texts, ...more];
-  const bias = Math.sqrt(widest - total / texts.length);
-  const columns = Math.min(Math.round(Math.sqrt(2.5 * Math.max(widest - 2 - bias + 2, 1) * texts.length) / Math.max(widest - 2 - bias + 2, 1)),
-    Math.floor((80 - 2) / widest), 16, 15);
+  if (widest * 3 >= LINE || !(total / widest > 5 || widest <= 6)) return [...texts, ...more];
+  const narrow = Math.max(widest - 3 - Math.sqrt(widest - total / texts.length), 1);
+  const columns = Math.min(Math.round(Math.sqrt(2.5 * narrow * texts.length) / narrow), Math.floor(LINE / widest), 12);
   if (columns <= 1) return [...texts, ...more];
   const numeric = texts.every((one) => /^-?[\d.]/.test(one));
   const widths = [];

@@ -681,19 +681,21 @@
         return promise;
       }
       : function () { return callNow(tool, arguments); };
-    define(made, 'name', { value: tool.name });
-    define(made, 'length', { value: tool.required });
-    if (tool.doc) define(made, 'doc', { value: tool.doc });
+    // Programs of a session before may have put anything into Object.prototype.
+    define(made, 'name', { __proto__: null, value: tool.name });
+    define(made, 'length', { __proto__: null, value: tool.required });
+    if (tool.doc) define(made, 'doc', { __proto__: null, value: tool.doc });
     return made;
   };
 
   return {
     builtins,
     makeTool: toolFunction,
-    begin(filename, args, env) {
+    begin(argv, env) {
       indent = '';
-      process.argv = ['javascript', `${HOME}/${filename}`, ...args];
-      for (const name of ownKeys(env)) process.env[name] = env[name];
+      process.argv = argv;
+      const names = ownKeys(env);
+      for (let i = 0; i < names.length; i++) process.env[names[i]] = env[names[i]];
       process.exitCode = undefined;
     },
     exitCode: () => process.exitCode,

@@ -123,7 +123,8 @@ def _run(head, source, variables):
             _execute(code)
         if last is not None:
             value = _execute(last)
-        data, notes = _encode_value(value, head["value_bytes"], head["value_depth"])
+        data, notes = _encode_value(
+            value, head["value_bytes"], head["value_depth"], arrays=head.get("arrays", False))
         report = {"status": "ok", "notes": notes}
     except BaseException as error:
         report = _failure(error)

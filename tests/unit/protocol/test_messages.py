@@ -23,6 +23,7 @@ from dspex.protocol.messages import (
     ForkFailed,
     GuestReport,
     InstanceGone,
+    Interrupt,
     MessageError,
     MountedFile,
     MountedRemoval,
@@ -64,7 +65,7 @@ DECODERS: dict[str, Callable[[bytes], Any]] = {
     "fork": decode_fork,
 }
 OF_SIDE: dict[str, Any] = {
-    "worker": FROM_WORKER, "zygote": FROM_ZYGOTE, "supervisor": [RUN, Answer(1, 2, b"v"), Answer(1, 3, b"", "E", "why")], "fork": [Fork(1, 2, 3, 4)],
+    "worker": FROM_WORKER, "zygote": FROM_ZYGOTE, "supervisor": [RUN, Answer(1, 2, b"v"), Answer(1, 3, b"", "E", "why"), Interrupt(1)], "fork": [Fork(1, 2, 3, 4)],
 }
 ALL = [message for messages in OF_SIDE.values() for message in messages]
 

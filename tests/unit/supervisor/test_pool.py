@@ -316,6 +316,26 @@ def test_those_who_wait_are_refused_after_some_rounds_without_a_fork() -> None:
     assert isinstance(job.ends[0], WorkerCrashed)
 
 
+def test_sessions_that_hold_all_workers_keep_nobody_waiting_when_no_fork_succeeds() -> None:
+    pool = pool_of(workers_max=4, idle_max=0)
+    zygote = with_zygote(pool)
+    session = order(pool)
+    deliver(pool, zygote)
+    assert session.worker is not None
+    job, rounds = submit(pool), 0
+    while not job.ends:
+        assert rounds < 10
+        for number in list(zygote.ordered):
+            del zygote.ordered[number]
+            pool._fork_failed(number, EAGAIN)
+        pool._retrying = False
+        pool._refill()
+        rounds += 1
+
+    assert isinstance(job.ends[0], WorkerCrashed)
+    assert session.refused is None
+
+
 def test_after_giving_up_everybody_is_told_why() -> None:
     pool = pool_of()
     waiting, session = submit(pool), order(pool)

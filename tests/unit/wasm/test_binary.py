@@ -234,3 +234,33 @@ def test_signed_numbers_are_what_wasmtime_takes_them_for(number: int) -> None:
 def test_a_number_without_end_is_refused() -> None:
     with pytest.raises(WasmFormatError):
         read_unsigned(b"\x80" * 20 + b"\0", 0)
+
+
+SECTIONS = {
+    2: lambda module: list(module.imports()),
+    5: lambda module: module.set_memory_pages(1),
+    6: lambda module: module.globals(),
+    7: lambda module: module.exports(),
+    11: lambda module: module.data_is_active(),
+}
+"""How each section that is looked into is read, by its number."""
+
+
+@pytest.mark.parametrize("number", SECTIONS)
+def test_a_section_that_is_cut_anywhere_is_refused(module: Module, number: int) -> None:
+    whole = module.section(number)
+    for size in range(len(whole)):
+        module.replace(number, whole[:size])
+        with pytest.raises(WasmFormatError):
+            SECTIONS[number](module)
+
+
+@given(number=st.sampled_from(list(SECTIONS)), body=st.binary(max_size=40))
+@settings(max_examples=300)
+def test_any_bytes_are_a_section_or_refused(number: int, body: bytes) -> None:
+    module = Module(bytes(wasmtime.wat2wasm(TEXT)))
+    module.replace(number, body)
+    try:
+        SECTIONS[number](module)
+    except WasmFormatError:
+        return

@@ -25,6 +25,32 @@ def test_several_buffers_are_written_and_read_in_order(guest):
     assert (guest.take(RESULT + 100, 2), guest.take(RESULT + 200, 4)) == (b"bc", b"defg")
 
 
+@pytest.mark.parametrize("call", ["fd_read", "fd_pread"])
+@pytest.mark.parametrize("vectors", [0, 1])
+def test_reading_nothing_is_refused_where_reading_is(guest, call, vectors):
+    at = (guest.vectors((0, 0)), vectors) + ((0, RESULT) if call == "fd_pread" else (RESULT,))
+    read = getattr(guest.calls, call)
+    guest.fs.write_file("/home/sandbox/f", b"x")
+    assert read(guest.open("f", abi.O_RDONLY), *at) == 0
+    assert read(guest.open("f", abi.O_WRONLY), *at) == Errno.EBADF
+    assert read(guest.open(".", abi.O_RDONLY | abi.O_DIRECTORY), *at) == Errno.EISDIR
+    assert read(guest.open("f", abi.O_PATH), *at) == Errno.EBADF
+    assert read(1, *at) == Errno.EBADF
+
+
+@pytest.mark.parametrize("call", ["fd_write", "fd_pwrite"])
+@pytest.mark.parametrize("vectors", [0, 1])
+def test_writing_nothing_is_refused_where_writing_is(guest, call, vectors):
+    at = (guest.vectors((0, 0)), vectors) + ((0, RESULT) if call == "fd_pwrite" else (RESULT,))
+    write = getattr(guest.calls, call)
+    guest.fs.write_file("/home/sandbox/f", b"x")
+    assert write(guest.open("f", abi.O_WRONLY), *at) == 0
+    assert write(guest.open("f", abi.O_RDONLY), *at) == Errno.EBADF
+    assert write(guest.open(".", abi.O_RDONLY | abi.O_DIRECTORY), *at) == Errno.EBADF
+    assert write(0, *at) == Errno.EBADF
+    assert guest.fs.read_file("f") == b"x"
+
+
 def test_output_reaches_the_host(guest):
     assert guest.write(1, b"hello") == (0, 5)
     assert guest.write(2, b"oops") == (0, 4)

@@ -1,0 +1,263 @@
+"""Python with numpy, pandas and their kin: CPython linked statically for WASI, under wasmtime.
+
+The worker's side of one guest, like `dspex.languages.python`, from which it differs in what lies
+beneath: WASI in place of Emscripten, a memory laid over from a file in place of one built into the
+module, and another way to interrupt. The guest's half is the same.
+
+CPython for WASI has no signals. But it looks at one word of its thread's state, the eval breaker,
+wherever it looks for signals, and raises an exception that lies ready beside it if one bit is set.
+Each of the signal numbers 10, 14 and 26 has that bit, and only such others as do nothing when
+nothing waits for them, so the host's signal handler can write the number there. 27 (SIGPROF) has
+one that would end the guest, which is why processor time is measured by SIGVTALRM.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import signal
+import struct
+import time
+from typing import TYPE_CHECKING
+
+from dspex.languages.account import NAP_S, RunAccount
+from dspex.languages.files import MountedTrees
+from dspex.languages.python import (
+    CALLS_FD,
+    COMPILED,
+    ENTRY,
+    ENVIRONMENT,
+    REPLY_FD,
+    REQUEST_FD,
+    Calls,
+    PythonGuest,
+    Reply,
+    Request,
+    load_base_layer,
+)
+from dspex.protocol.messages import BudgetUsedUp
+from dspex.wasm import interrupt
+from dspex.wasm.emscripten import Clock, Errno, MemoryFileSystem, Quotas, SyscallError
+from dspex.wasm.engine import new_engine
+from dspex.wasm.instance import Machine
+from dspex.wasm.overlay import MemoryFile
+from dspex.wasm.wasi import abi
+from dspex.wasm.wasi.preview1 import Preview1
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import FrameType
+
+    from dspex.languages.base import Link
+    from dspex.protocol.messages import Ended, Run
+
+MEMORY = "memory.bin"
+ARCHIVE = "/usr/local/lib/python315.zip"
+FIGURES, FIGURES_PLACE = "/usr/local/share/mpl-data", f"{ARCHIVE}/matplotlib/mpl-data"
+"""matplotlib's fonts and styles: where they lie, and where it looks for them."""
+
+GUEST_ENVIRONMENT = {
+    **ENVIRONMENT, "MPLBACKEND": "Agg", "MPLCONFIGDIR": "/tmp/matplotlib", "PYTHONTZPATH": "",  # noqa: S108
+}  # fmt: skip
+
+ASYNC_EXCEPTION_BIT = 8
+_POINTER = struct.Struct("<I")
+_NO_HOST = -1
+
+
+class EvalBreaker(interrupt.InterruptFlag):
+    """The word that CPython's loop looks at; only its lowest byte is ours to write.
+
+    Attributes:
+        arm: Lays the exception ready that the bit raises.
+    """
+
+    __slots__ = ("arm",)
+
+    def __init__(self, arm: Callable[[], None]) -> None:
+        """Install the handlers."""
+        super().__init__()
+        self.arm = arm
+        signal.signal(signal.SIGVTALRM, self._note_processor_time)
+        signal.siginterrupt(signal.SIGVTALRM, False)
+
+    def _note_processor_time(self, _number: int, _frame: FrameType | None) -> None:
+        self.seen.append(signal.SIGPROF)  # which is what stands for it everywhere else
+
+    def clear(self) -> None:
+        """Forget what arrived; the next signal writes to the flag's byte again."""
+        above = ctypes.string_at(self._address + 1, interrupt.FLAG_BYTES - 1)
+        super().clear()
+        ctypes.memmove(self._address + 1, above, len(above))
+
+    def raise_flag(self) -> None:
+        """Interrupt the guest from within a host call."""
+        self.arm()
+        now = ctypes.string_at(self._address, 1)[0]
+        ctypes.memset(self._address, now | ASYNC_EXCEPTION_BIT, 1)
+
+
+class _Account(RunAccount):
+    """The account of a run whose processor time is measured by another timer."""
+
+    def begin(self, run: Run, link: Link) -> None:
+        super().begin(run, link)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        # A second signal would be written beside the byte. With as much processor time as wall
+        # time, the wall's comes first and is the only one needed.
+        if run.budget.cpu_s < run.budget.wall_s:
+            signal.setitimer(signal.ITIMER_VIRTUAL, run.budget.cpu_s)
+
+    def stop_clock(self) -> tuple[float, float]:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        return super().stop_clock()
+
+
+class _Calls(Calls):
+    """As for Emscripten, but an interrupted wait just ends: the exception comes by itself."""
+
+    def read_into(self, target: memoryview) -> int:
+        try:
+            return super().read_into(target)
+        except SyscallError as error:
+            if error.errno is not Errno.EINTR:
+                raise
+            self._account.noticed = len(self._account.seen)
+            return 0
+
+
+class _Reply(Reply):
+    """The channel of the guest's report; it notes whether that tells of too little memory."""
+
+    __slots__ = ("out_of_memory",)
+
+    def expect(self, bytes_max: int) -> None:
+        super().expect(bytes_max)
+        self.out_of_memory = False
+
+    def take(self) -> tuple[bytes, bytes]:
+        report, value = super().take()
+        self.out_of_memory = b'MemoryError"' in report
+        return report, value
+
+
+class ScientificGuest(PythonGuest):
+    """One guest at a time, from the memory in an image's folder."""
+
+    rehearsal = b"""
+import json
+import numpy as np
+import pandas as pd
+rows = [{"n": i, "s": str(i)} for i in range(20)]
+print(json.dumps(rows)[:20])
+frame = pd.DataFrame(rows)
+print(frame.groupby("s")["n"].sum().head(2))
+np.arange(12.0).reshape(3, 4) @ np.ones(4)
+"""
+    smallest = b"import numpy as np\nnp.arange(3).sum()"
+    arrays = True
+
+    def __init__(self, runtime: Path) -> None:  # pylint: disable=super-init-not-called
+        """Load the compiled code, the memory and the files that every guest shares.
+
+        Raises:
+            FileNotFoundError: if the folder is not a built image.
+            wasmtime.WasmtimeError: if it was compiled for something else.
+        """
+        entry = json.loads((runtime / ENTRY).read_text())
+        self._turn_address: int = entry["turn"]
+        self._breaker_at: int = entry["eval_breaker"]
+        self._exception_at: int = entry["async_exception"]
+        self._exception: int = entry["keyboard_interrupt"]
+        self._machine = Machine.load(new_engine(), runtime / COMPILED)
+        self._memory_file = MemoryFile(runtime / MEMORY)
+        self._base = load_base_layer(runtime)
+        self._flag = EvalBreaker(self._arm)
+        self._owned = False
+        self._account = _Account(self._flag.raise_flag, self._flag.seen)
+        self._request = Request()
+        self._reply = self._noting = _Reply()
+        self._calls = _Calls(self._account)
+        self._mounts = MountedTrees()
+        self._files = MemoryFileSystem(base=self._base)
+        self._clock = Clock(wait_ns=self._wait)
+        self._syscalls = self._wasi = Preview1(self._machine.memory, self._files, clock=self._clock)
+        self._machine.bind(host_functions(self._machine, self._wasi))
+
+    def boot(self) -> None:
+        """Make a fresh guest from the memory file, with an empty file system."""
+        machine = self._machine
+        machine.boot()
+        self._memory_file.lay_over(machine.memory)
+        self._mounts.forget()
+        self._files = MemoryFileSystem(
+            base=self._base, quotas=Quotas(), write_output=self._account.write_output
+        )
+        self._files.install_channel(REQUEST_FD, self._request)
+        self._files.install_channel(REPLY_FD, self._reply)
+        self._files.install_channel(CALLS_FD, self._calls)
+        open_files(self._wasi, self._files)
+        self._turn = machine.function("PyObject_CallNoArgs", 1)
+        self._flag_address = self._breaker_at
+        if self._owned:
+            self._flag.attach(machine.memory.address + self._flag_address)
+
+    def serve(self, run: Run, link: Link) -> Ended:
+        """Run a program to its end, its budget's end or the guest's end."""
+        self._machine.limit_memory(max(run.budget.memory_bytes, self._memory_file.size))
+        self._arm()
+        return super().serve(run, link)
+
+    def _arm(self) -> None:
+        """Lay KeyboardInterrupt ready; the class is immortal, so nobody counts the reference."""
+        view = self._machine.memory.view
+        _POINTER.pack_into(view, self._exception_at, self._exception)
+
+    def _wait(self, duration_ns: int) -> bool:
+        """Sleep for the guest, for less if it is interrupted: the exception then comes by itself."""
+        deadline = time.monotonic_ns() + duration_ns
+        while (left := deadline - time.monotonic_ns()) > 0:
+            if self._account.interrupted:
+                self._account.noticed = len(self._account.seen)
+                break
+            time.sleep(min(left / 1e9, NAP_S))
+        return False
+
+    def _turned_down(self, run: Run) -> BudgetUsedUp | None:
+        memory = self._machine.memory
+        memory.sync()
+        if self._noting.out_of_memory:
+            return BudgetUsedUp("memory_bytes", run.budget.memory_bytes, len(memory.view))
+        return super()._turned_down(run)
+
+
+def open_files(wasi: Preview1, files: MemoryFileSystem) -> None:
+    """Open what the guest's C library found open when it started, on the same descriptors."""
+    wasi.fs = files
+    wasi.begin([b"python"], [f"{name}={value}".encode() for name, value in GUEST_ENVIRONMENT.items()])
+    wasi.preopen("/", "/")
+    wasi.preopen(FIGURES_PLACE, FIGURES)
+
+
+def host_functions(machine: Machine, wasi: Preview1) -> dict[tuple[str, str], Callable[..., object]]:
+    """Return what answers the module's imports; each looks first whether the memory has grown."""
+    sync = machine.memory.sync
+
+    def synced(function: Callable[..., int | None]) -> Callable[..., int | None]:
+        def call(*arguments: int) -> int | None:
+            sync()
+            return function(*arguments)
+
+        return call
+
+    functions: dict[tuple[str, str], Callable[..., object]] = {
+        (abi.MODULE, name): synced(function) for name, function in wasi.functions().items()
+    }
+    functions["host", "call"] = _no_host
+    return functions
+
+
+def _no_host(*_arguments: int) -> int:
+    """Answer upstream's own way to call the host: there is none; tools come by a descriptor."""
+    return _NO_HOST
