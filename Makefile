@@ -23,6 +23,7 @@ run: runtime  ## Set everything up, then run the examples: a report, an analysis
 	$(PY) examples/analysis_session.py
 	$(PY) examples/tool_agent.py
 	$(PY) examples/grade_submissions.py
+	$(PY) examples/rlm_agent.py
 
 test: lint runtime rust  ## Set everything up, then check style and types and run the whole test suite.
 	$(PY) -m pytest $(PYTEST_ARGS)

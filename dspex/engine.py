@@ -177,7 +177,8 @@ class Engine:
 
         def begin() -> RunningJob:
             made = _make_job(
-                request, effective, language, on_output=on_output, supervisor=supervisor,
+                request, effective, table.spec(language, image), on_output=on_output,
+                supervisor=supervisor,
                 tool_runner=self._tool_runner, run_number=1, single=True, workshop=workshop,
             )
             job = RunningJob(made, supervisor, pool, self)
@@ -279,7 +280,8 @@ class Engine:
         pool = self._pool(language, image)
         _check_given(effective, pool.isolation)
         return Session(
-            self, supervisor, pool, policy=effective, language=language, tools=kwargs.get("tools")
+            self, supervisor, pool, policy=effective, spec=table.spec(language, image),
+            tools=kwargs.get("tools"),
         )
 
     def close(self) -> None:
@@ -322,7 +324,7 @@ class Engine:
         with self._opening:
             found = self._pools.get((language, image))
             if found is None:
-                spec = table.spec(language)
+                spec = table.spec(language, image)
                 served = self._served(spec, image)
                 settings = self._pool_settings(spec)
                 try:
@@ -560,14 +562,14 @@ class Session:
         pool: Pool,
         *,
         policy: Policy,
-        language: str,
+        spec: LanguageSpec,
         tools: Mapping[str, Callable[..., Any]] | None,
     ) -> None:
         """Order a seat of the supervisor; `Engine.session` does that, and waits for it."""
         self._engine = engine
         self._supervisor = supervisor
         self._policy = policy
-        self._language = language
+        self._spec = spec
         self._tools = dict(tools or {})
         self._runs = 0
         self._seat = supervisor.order_seat(pool)
@@ -603,7 +605,7 @@ class Session:
         every = self._tools if tools is None else {**self._tools, **tools}
         request = Request(code, variables, files, stdin, args, env, timeout_s, every)
         made = _make_job(
-            request, effective, self._language, on_output=on_output, supervisor=self._supervisor,
+            request, effective, self._spec, on_output=on_output, supervisor=self._supervisor,
             tool_runner=self._engine._tool_runner, run_number=self._runs, single=False,
         )
         job = RunningJob(made, self._supervisor, self._seat, self)
@@ -667,7 +669,7 @@ def _tightened(loosest: Policy, policy: object) -> Policy:
 def _make_job(
     request: Request,
     policy: Policy,
-    language: str,
+    spec: LanguageSpec,
     *,
     on_output: OutputCallback | None,
     supervisor: Supervisor,
@@ -682,7 +684,7 @@ def _make_job(
         NotPrepared: The workshop is not patient, and it would have to be.
     """
     _check_listener(on_output)
-    spec = table.spec(language)
+    language = spec.name
     try:
         message, limits = to_message(
             request, policy, spec, run_number=run_number, stream=on_output is not None,

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 ANY = "*"
-"""Stands for every name, where a set of names may be that wide: tools and the environment."""
+"""Stands for every name, where a set of names may be that wide: images, tools, the environment."""
 
 FILE_BYTES_MAX = 1024 * 1024
 """Largest policy file that is read."""
@@ -160,8 +160,11 @@ class Policy(BaseModel):
     languages: Annotated[frozenset[_Name], Strict(strict=False)] = frozenset()
     """Languages that may run."""
 
-    images: Annotated[frozenset[_Name], Strict(strict=False)] = frozenset()
-    """Named images that may be used; a language's default image needs no grant."""
+    images: Annotated[frozenset[_NameOrAny], Strict(strict=False), AfterValidator(_widest)] = (
+        frozenset()
+    )
+    """Named images that may be used; `*` for all that were built on this machine. A language's
+    default image needs no grant."""
 
     env: Annotated[frozenset[_EnvNameOrAny], Strict(strict=False), AfterValidator(_widest)] = (
         frozenset()
@@ -267,7 +270,7 @@ class Policy(BaseModel):
             name="+".join(sorted({*self.name.split("+"), *other.name.split("+")})),
             description=self.description if self.description == other.description else "",
             languages=self.languages & other.languages,
-            images=self.images & other.images,
+            images=_both(self.images, other.images),
             env=_both(self.env, other.env),
             mounts=tuple(
                 mount.tightened(theirs[mount.guest])
@@ -291,7 +294,7 @@ class Policy(BaseModel):
         theirs = {mount.guest: mount for mount in other.mounts}
         return (
             self.languages <= other.languages
-            and self.images <= other.images
+            and _within(self.images, other.images)
             and _within(self.env, other.env)
             and self.network <= other.network
             and _within(self.tools, other.tools)

@@ -25,6 +25,7 @@ _COMMANDS = {
     "compile": ("dspex.cli.compile", "compile_", "Compile a program to a WebAssembly file."),
     "policy": ("dspex.cli.policy", "policy", "List, show and check policies."),
     "runtime": ("dspex.cli.runtime", "runtime", "Build the language runtimes, say what there is."),
+    "image": ("dspex.cli.image", "image", "Make images: Python with packages in it."),
     "mcp": ("dspex.cli.mcp", "mcp", "Run code for MCP clients."),
     "doctor": ("dspex.cli.doctor", "doctor", "Say what this machine gives, and what it lacks."),
 }

@@ -141,6 +141,9 @@ class LanguageSpec:
     Its workers do without the layer `no_new_code`, serve one run each and seal themselves.
     """
 
+    of_image: Callable[[LanguageSpec, str], LanguageSpec] | None = None
+    """Returns what stands behind an image, where it differs: another `guest`, arrays."""
+
     prepare: Callable[[Run, Workshop], Run] | None = None
     """Turns a checked request into what workers run, on the caller's side; None for the request itself.
 

@@ -19,7 +19,8 @@ import msgspec
 import wasmtime
 
 from dspex.languages import javascript_files
-from dspex.languages.account import NAP_S, OutputFlood, RunAccount
+from dspex.languages.account import FILES_LEFT_OUT_MAX, NAP_S, OutputFlood, RunAccount
+from dspex.languages.files import FilesRefused, MountedTrees
 from dspex.languages.python import load_base_layer, repeatable_sources
 from dspex.languages.quickjs import EVAL_ASYNC, EVAL_MODULE, PromiseState, QuickJS, Thrown
 from dspex.protocol.messages import Budget, BudgetUsedUp, Ended, InstanceGone, Run
@@ -145,6 +146,7 @@ rows.reduce((sum, row) => sum + row.n, 0)
         self._exit: bytes | None = None
         self._account = RunAccount(self._stop, self._seen)
         self._files = MemoryFileSystem(base=self._base)
+        self._mounts = MountedTrees()
         self._real_clock = Clock(wait_ns=self._wait)
         self._syscalls = Syscalls(self._machine.memory, self._files, clock=self._real_clock)
         self._draw: Callable[[int], bytes] = os.urandom
@@ -165,6 +167,7 @@ rows.reduce((sum, row) => sum + row.n, 0)
     def boot(self) -> None:
         """Make a fresh guest from the snapshot, with an empty file system."""
         self._machine.boot()
+        self._mounts.forget()
         self._files = MemoryFileSystem(
             base=self._base, quotas=Quotas(), write_output=self._account.write_output
         )
@@ -191,9 +194,16 @@ rows.reduce((sum, row) => sum + row.n, 0)
         machine.limit_memory(budget.memory_bytes)
         self._js.limit_memory(budget.memory_bytes)
         self._use_clock(run)
-        self._open_files(run)
+        self._input, self._zone = run.stdin, run.env.get("TZ", "").encode()
         self._seen.clear()
         account.begin(run, link)
+        try:
+            self._mounts.give(self._files, run)
+        except FilesRefused as refusal:
+            return account.end(
+                report=refusal.report(), spent_s=account.stop_clock(),
+                peak_memory_bytes=len(machine.memory.view),
+            )
         gone, said = None, b""
         try:
             said = self._run(run)
@@ -217,7 +227,7 @@ rows.reduce((sum, row) => sum + row.n, 0)
             turned_down=self._turned_down(run),
             spent_s=spent_s,
             peak_memory_bytes=len(machine.memory.view),
-            files_left_out=account.send_files(self._files.walk_changed(HOME)),
+            files_left_out=self._send_files(run),
         )
 
     # One run.
@@ -434,18 +444,12 @@ rows.reduce((sum, row) => sum + row.n, 0)
         self._files.use_sources(clock.now_ns, draw)
         self._seed()
 
-    def _open_files(self, run: Run) -> None:
-        """Give the guest the files and the input of a run, under the run's quotas."""
-        files, budget = self._files, run.budget
-        quotas = files.quotas
-        quotas.file_bytes_max, quotas.file_count_max = budget.file_bytes, budget.file_count
-        quotas.open_files_max = budget.open_files
-        quotas.hit = None
-        for name, data in run.files.items():
-            files.write_file(f"{HOME}/{name}", data)
-        self._input = run.stdin
-        files.mark()
-        self._zone = run.env.get("TZ", "").encode()
+    def _send_files(self, run: Run) -> list[str]:
+        """Send what the guest wrote; return the names of what does not fit."""
+        left_out = self._account.send_files(self._files.walk_changed(HOME))
+        for change in self._mounts.changes(self._files, run):
+            self._account.send(change)
+        return left_out + self._mounts.left_out[: FILES_LEFT_OUT_MAX - len(left_out)]
 
     def _wait(self, duration_ns: int) -> bool:
         """Sleep for the guest; True if it is to be interrupted instead."""

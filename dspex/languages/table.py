@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dspex import resources, values
@@ -22,12 +23,26 @@ if TYPE_CHECKING:
     from dspex.runtimes.progress import Progress
 
 ENTRY_POINTS = "dspex.languages"
+SCIENTIFIC = "scientific"
+"""The image of Python that has numpy, pandas and their kin."""
 
 
 def _python(image: str | None, progress: Progress) -> Path:
     from dspex.runtimes import locate  # noqa: PLC0415 - only in the caller's process
 
     return locate.runtime("python", progress, image=image)
+
+
+def _python_images() -> tuple[str, ...]:
+    from dspex.runtimes.images import registry  # noqa: PLC0415 - only in the caller's process
+
+    return (SCIENTIFIC, *registry.names())
+
+
+def _python_of_image(python: LanguageSpec, image: str) -> LanguageSpec:
+    if image != SCIENTIFIC:
+        return python
+    return replace(python, guest="dspex.languages.scientific:ScientificGuest", arrays=True)
 
 
 def _javascript(image: str | None, progress: Progress) -> Path:
@@ -125,6 +140,8 @@ OURS = {
     "python": LanguageSpec(
         name="python",
         guest="dspex.languages.python:PythonGuest",
+        images=_python_images,
+        of_image=_python_of_image,
         runtime=_python,
         filename="main.py",
         require_layers=IN_WASM,
@@ -154,15 +171,17 @@ def names() -> tuple[str, ...]:
     return (*OURS, *sorted(_theirs().keys() - OURS.keys()))
 
 
-def spec(name: str) -> LanguageSpec:
-    """Return what stands behind a name.
+def spec(name: str, image: str | None = None) -> LanguageSpec:
+    """Return what stands behind a name, with an image.
 
     Raises:
         LanguageUnavailable: There is no such language, or its package cannot be imported.
     """
-    found = OURS.get(name)
-    if found is not None:
-        return found
+    found = OURS.get(name) or _loaded(name)
+    return found if image is None or found.of_image is None else found.of_image(found, image)
+
+
+def _loaded(name: str) -> LanguageSpec:
     entry = _theirs().get(name)
     if entry is None:
         raise LanguageUnavailable(
@@ -181,7 +200,8 @@ def spec(name: str) -> LanguageSpec:
 
 def takes_arrays(name: str) -> bool:
     """Tell whether guests of a language may send numpy arrays, and whether they can be read here."""
-    return spec(name).arrays and values.arrays_here()
+    found = spec(name)
+    return (found.arrays or found.of_image is not None) and values.arrays_here()
 
 
 def _theirs() -> dict[str, importlib.metadata.EntryPoint]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from dspex import resources
 from dspex.runtimes import pyodide, quickjs
+from dspex.runtimes.images import registry
 from dspex.runtimes.progress import Progress, Silent
 from dspex.runtimes.recipe import Recipe
 from dspex.runtimes.store import MANIFEST, Store, cache_folder, digest
@@ -135,10 +137,23 @@ def recipe_of(name: str, image: str | None = None) -> Recipe:
     Raises:
         KeyError: if there is no such runtime.
     """
-    if image is not None:
+    if image is None:
+        return _RECIPES[name]
+    if name != registry.LANGUAGE:
         msg = f"{name}/{image}"
         raise KeyError(msg)
-    return _RECIPES[name]
+    return registry.recipe(image)
+
+
+def portable_key(name: str) -> str:
+    """Return the key of a portable runtime, without making it."""
+    prebuilt = _prebuilt(name)
+    return _recipe_key(_RECIPES[name]) if prebuilt is None else _manifest_key(prebuilt)
+
+
+def portable(recipe: Recipe, progress: Progress) -> Path:
+    """Return the folder of what a recipe makes, before anything of it is compiled."""
+    return _portable(recipe, progress)[0]
 
 
 def compiled_key(recipe: Recipe) -> str:
@@ -150,10 +165,11 @@ def compiled_key(recipe: Recipe) -> str:
 
 def status() -> list[RuntimeStatus]:
     """Say what there is, without building anything."""
-    return [_status(recipe) for recipe in _RECIPES.values()]
+    return [status_of(recipe) for recipe in _RECIPES.values()]
 
 
-def _status(recipe: Recipe) -> RuntimeStatus:
+def status_of(recipe: Recipe) -> RuntimeStatus:
+    """Say what there is of one runtime."""
     name = recipe.name
     prebuilt = _prebuilt(name)
     if prebuilt is not None:
@@ -163,7 +179,7 @@ def _status(recipe: Recipe) -> RuntimeStatus:
         key = _recipe_key(recipe)
         store = _portable_store()
         portable = store.folder(name, key) if store.has(name, key) else None
-        older = [path.name for path in store.entries() if path.name.startswith(f"{name}-")]
+        older = [path.name for path in store.entries() if _is_of(name, path)]
         if portable is not None:
             origin = "cache"
         elif older:
@@ -173,12 +189,17 @@ def _status(recipe: Recipe) -> RuntimeStatus:
     compiled_store = Store(cache_folder() / "compiled")
     compiled_key = _compiled_key(key)
     compiled, note = None, "not compiled yet"
-    older = [path.name for path in compiled_store.entries() if path.name.startswith(f"{name}-")]
+    older = [path.name for path in compiled_store.entries() if _is_of(name, path)]
     if compiled_store.has(name, compiled_key):
         compiled, note = compiled_store.folder(name, compiled_key), "up to date"
     elif older:
         note = f"stale: {', '.join(older)} is for another runtime, wasmtime or processor"
     return RuntimeStatus(name, portable, origin, compiled, note)
+
+
+def _is_of(name: str, folder: Path) -> bool:
+    """Tell whether a folder of the cache is the result of that name, not of one that begins with it."""
+    return re.fullmatch(r"[0-9a-f]{16}", folder.name.removeprefix(f"{name}-")) is not None
 
 
 def compile_module(source: Path, target: Path) -> None:

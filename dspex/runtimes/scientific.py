@@ -97,10 +97,11 @@ def _build_code(folder: Path, work: Path, progress: Progress) -> None:
         if name.startswith(upstream["licences"]):
             (folder / _LICENCES / Path(name).name).write_bytes(data)
     progress.step("split the module into code and data")
-    data = split(module, recipe["code"])
+    segments = split(module, recipe["code"])
     (folder / CODE_MODULE).write_bytes(module.encode())
-    (folder / _DATA).write_bytes(b"".join(content for _, content in data))
-    (folder / _DATA_INDEX).write_text(json.dumps([(at, len(content)) for at, content in data]))
+    (folder / _DATA).write_bytes(b"".join(content for _, content in segments))
+    places = [(address, len(content)) for address, content in segments]
+    (folder / _DATA_INDEX).write_text(json.dumps(places))
 
 
 def split(module: Module, code: Mapping[str, Any]) -> list[tuple[int, bytes]]:

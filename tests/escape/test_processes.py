@@ -59,7 +59,7 @@ OTHERS = [
     Attempt("alarm", "import signal\nsignal.alarm(1)", "raised AttributeError: module 'signal' has no attribute 'alarm'"),
     Attempt("timer", "import signal\nsignal.setitimer(signal.ITIMER_REAL, 0.01)", "raised AttributeError: module 'signal' has no attribute 'setitimer'"),
     Attempt("debugger", "import sys\nopen('x.py', 'w').close()\nsys.remote_exec(canary['pid'], 'x.py')", "raised RuntimeError: Remote debugging is not supported on this platform"),
-    Attempt("unwinder", "import _remote_debugging as r\nr.RemoteUnwinder(canary['pid'])", "lost GuestTrapped: the guest was stopped by the wasm runtime: out of bounds memory access"),
+    Attempt("unwinder", "import _remote_debugging as r\nr.RemoteUnwinder(canary['pid'])", "raised ModuleNotFoundError: No module named '_remote_debugging'"),
     Attempt("processes", "import os\n[name for name in os.listdir('/') if name == 'proc']", "ok []"),
     Attempt("reboot", "open('/proc/sysrq-trigger', 'w').write('b')", "raised FileNotFoundError: [Errno 44] No such file or directory: '/proc/sysrq-trigger'"),
 ]  # fmt: skip

@@ -33,7 +33,7 @@ MEMORY = {
     "format width": "f'{1:>{10**9}}'",
     "center": "'x'.center(1 << 30)",
     "join": "','.join(['x' * (1 << 20)] * 200)",
-    "zip bomb": "import zlib\nz = zlib.compressobj()\np = b''.join(z.compress(bytes(1 << 20)) for _ in range(128)) + z.flush()\nzlib.decompress(p)",
+    "zip bomb": "import zlib\nz = zlib.compressobj(1)\np = b''.join(z.compress(bytes(1 << 20)) for _ in range(128)) + z.flush()\nzlib.decompress(p)",
     "lzma bomb": "import lzma\nlzma.LZMADecompressor().decompress(lzma.compress(bytes(1 << 24)) , 1 << 30) * 20",
     "product": "import itertools\nlist(itertools.product(range(1000), repeat=3))",
     "parser": "import ast\nast.parse('[' + '1,' * 2_000_000 + ']')",

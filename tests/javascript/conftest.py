@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import dspex
-
-Run = Callable[..., dspex.Outcome]
+from tests.javascript.running import Run
 
 
 @pytest.fixture
@@ -43,9 +42,3 @@ def the_next_one_works(js: Run) -> Iterator[None]:
     )  # fmt: skip
     assert (after.status, after.stdout, after.value) == ("ok", "still [ 'here' ]\n", [2**70, {"a": 1}])
     assert after.files == {"out": b"fine"}
-
-
-def value_of(outcome: dspex.Outcome) -> Any:
-    """Return the value of a run that must have gone well, with nothing left behind."""
-    assert (outcome.status, outcome.error, outcome.notes) == ("ok", None, ())
-    return outcome.value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.javascript.conftest import Run
+from tests.javascript.running import Run
 
 
 def told(js: Run, code: str, **given: object) -> tuple[str, str, str]:

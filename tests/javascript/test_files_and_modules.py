@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import dspex
-from tests.javascript.conftest import Run, value_of
+from tests.javascript.running import Run, value_of
 
 FS = "import fs from 'node:fs';\n"
 

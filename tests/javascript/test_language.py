@@ -4,52 +4,52 @@ from __future__ import annotations
 
 import pytest
 
-from tests.javascript.conftest import Run, value_of
+from tests.javascript.running import Run, value_of
 
 PROGRAMS = {
     "generators delegate and return": (
-        "function* inner() { const got = yield 1; return got * 2 }\n"
+        ("function* inner() { const got = yield 1; return got * 2 }\n"
         "function* outer() { const r = yield* inner(); yield r; return 'end' }\n"
-        "const g = outer(); [g.next(), g.next(21), g.next(), g.next()].map((x) => [x.value ?? null, x.done])",
+        "const g = outer(); [g.next(), g.next(21), g.next(), g.next()].map((x) => [x.value ?? null, x.done])"),
         [[1, False], [42, False], ["end", True], [None, True]],
     ),
     "generators run finally when left early": (
-        "const log = []; function* g() { try { yield 1; yield 2 } finally { log.push('closed') } }\n"
-        "for (const x of g()) { log.push(x); break }\nlog",
+        ("const log = []; function* g() { try { yield 1; yield 2 } finally { log.push('closed') } }\n"
+        "for (const x of g()) { log.push(x); break }\nlog"),
         [1, "closed"],
     ),
     "generators take thrown errors": (
-        "function* g() { try { yield 1 } catch (e) { yield `caught ${e.message}` } }\n"
-        "const it = g(); it.next(); it.throw(new Error('x')).value",
+        ("function* g() { try { yield 1 } catch (e) { yield `caught ${e.message}` } }\n"
+        "const it = g(); it.next(); it.throw(new Error('x')).value"),
         "caught x",
     ),
     "async iteration": (
-        "async function* ticks(n) { for (let i = 0; i < n; i++) { await null; yield i } }\n"
+        ("async function* ticks(n) { for (let i = 0; i < n; i++) { await null; yield i } }\n"
         "const out = []; for await (const t of ticks(3)) out.push(t);\n"
-        "for await (const v of [Promise.resolve('a'), 'b']) out.push(v); out",
+        "for await (const v of [Promise.resolve('a'), 'b']) out.push(v); out"),
         [0, 1, 2, "a", "b"],
     ),
     "an async iterator of one's own": (
-        "const o = { [Symbol.asyncIterator]() { let i = 0; return { next: async () => ({ value: i, done: i++ > 1 }) } } };\n"
-        "const out = []; for await (const x of o) out.push(x); out",
+        ("const o = { [Symbol.asyncIterator]() { let i = 0; return { next: async () => ({ value: i, done: i++ > 1 }) } } };\n"
+        "const out = []; for await (const x of o) out.push(x); out"),
         [0, 1],
     ),
     "order of microtasks": (
-        "const log = []; setTimeout(() => log.push('timer'), 0); queueMicrotask(() => log.push('micro'));\n"
+        ("const log = []; setTimeout(() => log.push('timer'), 0); queueMicrotask(() => log.push('micro'));\n"
         "Promise.resolve().then(() => log.push('then')); log.push('sync');\n"
-        "await new Promise((r) => setTimeout(r, 1)); log",
+        "await new Promise((r) => setTimeout(r, 1)); log"),
         ["sync", "micro", "then", "timer"],
     ),
     "promise combinators": (
-        "const fail = (m) => Promise.reject(new Error(m));\n"
+        ("const fail = (m) => Promise.reject(new Error(m));\n"
         "[await Promise.all([1, Promise.resolve(2)]), (await Promise.allSettled([1, fail('a')])).map((r) => r.status),\n"
         " await Promise.any([fail('b'), 3]), await Promise.race([4, new Promise(() => {})]),\n"
-        " await Promise.any([fail('c')]).catch((e) => [e.name, e.errors.length]), await Promise.try(() => 5)]",
+        " await Promise.any([fail('c')]).catch((e) => [e.name, e.errors.length]), await Promise.try(() => 5)]"),
         [[1, 2], ["fulfilled", "rejected"], 3, 4, ["AggregateError", 1], 5],
     ),
     "destructuring with defaults and rests": (
-        "const { a = 1, b: { c, ...others } = { c: 2, d: 3, e: 4 }, ...rest } = { x: 9, y: 8 };\n"
-        "const [p, , q = p + 1, ...tail] = [1, 2, undefined, 4, 5]; [a, c, others, rest, p, q, tail]",
+        ("const { a = 1, b: { c, ...others } = { c: 2, d: 3, e: 4 }, ...rest } = { x: 9, y: 8 };\n"
+        "const [p, , q = p + 1, ...tail] = [1, 2, undefined, 4, 5]; [a, c, others, rest, p, q, tail]"),
         [1, 2, {"d": 3, "e": 4}, {"x": 9, "y": 8}, 1, 2, [4, 5]],
     ),
     "destructuring parameters and computed names": (
@@ -57,10 +57,10 @@ PROGRAMS = {
         [["none", 1], [2, 3]],
     ),
     "private members": (
-        "class A { #x = 1; static #made = 0; constructor() { A.#made++ } get #double() { return this.#x * 2 }\n"
+        ("class A { #x = 1; static #made = 0; constructor() { A.#made++ } get #double() { return this.#x * 2 }\n"
         " #bump() { this.#x++ } bump() { this.#bump(); return this.#double } static has(o) { return #x in o }\n"
         " static { this.born = A.#made } static get made() { return A.#made } }\n"
-        "const a = new A(); [a.bump(), A.has(a), A.has({}), A.born, A.made, Object.keys(a)]",
+        "const a = new A(); [a.bump(), A.has(a), A.has({}), A.born, A.made, Object.keys(a)]"),
         [4, True, False, 0, 1, []],
     ),
     "private members of others are refused": (
@@ -68,18 +68,18 @@ PROGRAMS = {
         "TypeError",
     ),
     "inheritance, super and new.target": (
-        "class A { constructor() { this.kind = new.target.name } who() { return 'A' } static make() { return new this() } }\n"
-        "class B extends A { who() { return super.who() + 'B' } } const b = B.make(); [b.kind, b.who(), b instanceof A]",
+        ("class A { constructor() { this.kind = new.target.name } who() { return 'A' } static make() { return new this() } }\n"
+        "class B extends A { who() { return super.who() + 'B' } } const b = B.make(); [b.kind, b.who(), b instanceof A]"),
         ["B", "AB", True],
     ),
     "accessors and computed members": (
-        "const name = 'size'; class C { static ['of' + 1]() { return 1 } get [name]() { return this.n } set [name](v) { this.n = v * 2 } }\n"
-        "const c = new C(); c.size = 4; [c.size, C.of1(), Object.getOwnPropertyDescriptor(C.prototype, 'size').set !== undefined]",
+        ("const name = 'size'; class C { static ['of' + 1]() { return 1 } get [name]() { return this.n } set [name](v) { this.n = v * 2 } }\n"
+        "const c = new C(); c.size = 4; [c.size, C.of1(), Object.getOwnPropertyDescriptor(C.prototype, 'size').set !== undefined]"),
         [8, 1, True],
     ),
     "subclassing what is built in": (
-        "class Stack extends Array { peek() { return this.at(-1) } } const s = Stack.from([1, 2, 3]);\n"
-        "class Oops extends RangeError {} [s.peek(), s.map((x) => x * 2) instanceof Stack, new Oops('x') instanceof RangeError, s.length]",
+        ("class Stack extends Array { peek() { return this.at(-1) } } const s = Stack.from([1, 2, 3]);\n"
+        "class Oops extends RangeError {} [s.peek(), s.map((x) => x * 2) instanceof Stack, new Oops('x') instanceof RangeError, s.length]"),
         [3, True, True, 3],
     ),
     "named groups and look-behind": (
@@ -99,10 +99,10 @@ PROGRAMS = {
         "a1b3ccamel_case_text",
     ),
     "Proxy traps": (
-        "const log = []; const p = new Proxy({ a: 1 }, { get: (t, k, r) => { log.push(`get ${String(k)}`); return Reflect.get(t, k, r) ?? 0 },\n"
+        ("const log = []; const p = new Proxy({ a: 1 }, { get: (t, k, r) => { log.push(`get ${String(k)}`); return Reflect.get(t, k, r) ?? 0 },\n"
         " has: (t, k) => k === 'magic', deleteProperty: (t, k) => { log.push(`del ${k}`); return delete t[k] }, ownKeys: () => ['a', 'z'],\n"
         " getOwnPropertyDescriptor: () => ({ value: 1, enumerable: true, configurable: true }) });\n"
-        "const seen = [p.a, p.b, 'magic' in p, 'a' in p, delete p.a, Object.keys(p)]; [seen, log]",
+        "const seen = [p.a, p.b, 'magic' in p, 'a' in p, delete p.a, Object.keys(p)]; [seen, log]"),
         [[1, 0, True, False, True, ["a", "z"]], ["get a", "get b", "del a"]],
     ),
     "callable and constructible Proxies": (
@@ -110,13 +110,13 @@ PROGRAMS = {
         [3, "x"],
     ),
     "Reflect": (
-        "class A { constructor(x) { this.x = x } } class B { hi() { return `hi ${this.x}` } }\n"
-        "[Reflect.construct(A, [1], B).hi(), Reflect.apply(Math.max, null, [1, 3]), Reflect.ownKeys({ b: 1, 2: 1, [Symbol.for('s')]: 1 }).length, Reflect.has({ a: 1 }, 'a'), Reflect.set(Object.freeze({ a: 1 }), 'a', 2)]",
+        ("class A { constructor(x) { this.x = x } } class B { hi() { return `hi ${this.x}` } }\n"
+        "[Reflect.construct(A, [1], B).hi(), Reflect.apply(Math.max, null, [1, 3]), Reflect.ownKeys({ b: 1, 2: 1, [Symbol.for('s')]: 1 }).length, Reflect.has({ a: 1 }, 'a'), Reflect.set(Object.freeze({ a: 1 }), 'a', 2)]"),
         ["hi 1", 3, 3, True, False],
     ),
     "typed arrays share a buffer": (
-        "const b = new ArrayBuffer(8); const u8 = new Uint8Array(b); new DataView(b).setUint16(0, 0x0102); new Float32Array(b, 4, 1)[0] = 1;\n"
-        "[Array.from(u8), new Uint8ClampedArray([300, -5, 1.5]).join(), Array.from(Int16Array.of(70000)), u8.subarray(0, 2).byteLength, Array.from(u8.toReversed()).length]",
+        ("const b = new ArrayBuffer(8); const u8 = new Uint8Array(b); new DataView(b).setUint16(0, 0x0102); new Float32Array(b, 4, 1)[0] = 1;\n"
+        "[Array.from(u8), new Uint8ClampedArray([300, -5, 1.5]).join(), Array.from(Int16Array.of(70000)), u8.subarray(0, 2).byteLength, Array.from(u8.toReversed()).length]"),
         [[1, 2, 0, 0, 0, 0, 128, 63], "255,0,2", [4464], 2, 8],
     ),
     "BigInt typed arrays and resizable buffers": (
@@ -140,19 +140,19 @@ PROGRAMS = {
         [["a\\n|b|", [1, 2], True], "\\u00e9"],
     ),
     "Symbol protocols": (
-        "class Even { static [Symbol.hasInstance](n) { return n % 2 === 0 } }\n"
+        ("class Even { static [Symbol.hasInstance](n) { return n % 2 === 0 } }\n"
         "const o = { [Symbol.toPrimitive]: (hint) => ({ number: 7, string: 's', default: 'd' })[hint], get [Symbol.toStringTag]() { return 'Odd' } };\n"
-        "[2 instanceof Even, +o, `${o}`, o + '', String(Object.prototype.toString.call(o)), [1].concat({ length: 1, 0: 2, [Symbol.isConcatSpreadable]: true })]",
+        "[2 instanceof Even, +o, `${o}`, o + '', String(Object.prototype.toString.call(o)), [1].concat({ length: 1, 0: 2, [Symbol.isConcatSpreadable]: true })]"),
         [True, 7, "s", "d", "[object Odd]", [1, 2]],
     ),
     "Symbol.iterator of one's own": (
-        "class Range { constructor(a, b) { Object.assign(this, { a, b }) } *[Symbol.iterator]() { for (let i = this.a; i < this.b; i++) yield i } }\n"
-        "const r = new Range(1, 4); [[...r], Math.max(...r), Array.from(r, (x) => x * x), new Set(r).size, Object.fromEntries([...r].map((x) => [x, x]))]",
+        ("class Range { constructor(a, b) { Object.assign(this, { a, b }) } *[Symbol.iterator]() { for (let i = this.a; i < this.b; i++) yield i } }\n"
+        "const r = new Range(1, 4); [[...r], Math.max(...r), Array.from(r, (x) => x * x), new Set(r).size, Object.fromEntries([...r].map((x) => [x, x]))]"),
         [[1, 2, 3], 3, [1, 4, 9], 3, {"1": 1, "2": 2, "3": 3}],
     ),
     "getters, setters and descriptors": (
-        "let n = 0; const o = { get x() { return ++n }, set x(v) { n = v } }; o.x; o.x = 10;\n"
-        "const d = Object.defineProperty({}, 'hidden', { value: 1 }); [o.x, Object.keys(d), d.hidden, 'x' in o]",
+        ("let n = 0; const o = { get x() { return ++n }, set x(v) { n = v } }; o.x; o.x = 10;\n"
+        "const d = Object.defineProperty({}, 'hidden', { value: 1 }); [o.x, Object.keys(d), d.hidden, 'x' in o]"),
         [11, [], 1, True],
     ),
     "frozen and sealed objects": (
@@ -160,21 +160,21 @@ PROGRAMS = {
         [2, "TypeError", True],
     ),
     "Date arithmetic in UTC": (
-        "const d = new Date(Date.UTC(2024, 1, 28)); d.setUTCDate(d.getUTCDate() + 2);\n"
-        "[d.toISOString(), d.getTime(), new Date('2024-13-01').toString(), new Date(2024, 0, 31, 12).getMonth(), Date.parse('2024-07-01T12:00:00+02:00'), d.toJSON()]",
+        ("const d = new Date(Date.UTC(2024, 1, 28)); d.setUTCDate(d.getUTCDate() + 2);\n"
+        "[d.toISOString(), d.getTime(), new Date('2024-13-01').toString(), new Date(2024, 0, 31, 12).getMonth(), Date.parse('2024-07-01T12:00:00+02:00'), d.toJSON()]"),
         ["2024-03-01T00:00:00.000Z", 1709251200000, "Invalid Date", 0, 1719828000000, "2024-03-01T00:00:00.000Z"],
     ),
     "JSON edge cases": (
-        "const o = { d: new Date(0), u: undefined, f() {}, n: NaN, i: -Infinity, z: -0, s: '\\u2028\\ud800', nested: { toJSON: (k) => k } };\n"
-        "[JSON.stringify(o), JSON.stringify([undefined, () => 1]), JSON.parse('{\"__proto__\":1}').__proto__, JSON.stringify({ b: 1, a: [1, { c: 2 }] }, ['a'], 1), JSON.parse('[1,\"2\"]', (k, v) => (typeof v === 'string' ? +v : v))]",
+        ("const o = { d: new Date(0), u: undefined, f() {}, n: NaN, i: -Infinity, z: -0, s: '\\u2028\\ud800', nested: { toJSON: (k) => k } };\n"
+        "[JSON.stringify(o), JSON.stringify([undefined, () => 1]), JSON.parse('{\"__proto__\":1}').__proto__, JSON.stringify({ b: 1, a: [1, { c: 2 }] }, ['a'], 1), JSON.parse('[1,\"2\"]', (k, v) => (typeof v === 'string' ? +v : v))]"),
         [
             '{"d":"1970-01-01T00:00:00.000Z","n":null,"i":null,"z":0,"s":"\u2028\\ud800","nested":"nested"}',
             "[null,null]", 1, '{\n "a": [\n  1,\n  {}\n ]\n}', [1, 2],
         ],
     ),
     "JSON refuses what is wrong": (
-        "const said = (f) => { try { return f() } catch (e) { return e.name } }; const c = {}; c.c = c;\n"
-        "[said(() => JSON.parse('{a:1}')), said(() => JSON.parse('01')), said(() => JSON.stringify(c)), said(() => JSON.stringify(1n)), said(() => JSON.parse('\"\\n\"'))]",
+        ("const said = (f) => { try { return f() } catch (e) { return e.name } }; const c = {}; c.c = c;\n"
+        "[said(() => JSON.parse('{a:1}')), said(() => JSON.parse('01')), said(() => JSON.stringify(c)), said(() => JSON.stringify(1n)), said(() => JSON.parse('\"\\n\"'))]"),
         ["SyntaxError", "SyntaxError", "TypeError", "TypeError", "SyntaxError"],
     ),
     "BigInt arithmetic": (
@@ -198,8 +198,8 @@ PROGRAMS = {
         [[1, 10, 9], [1, 9, 10], "cba"],
     ),
     "maps, sets and weak ones": (
-        "const k = {}; const m = new Map([[k, 1], [NaN, 2]]); const w = new WeakMap([[k, 3]]); const a = new Set([1, 2, 3]); const b = new Set([2, 3, 4]);\n"
-        "[m.get(k), m.get(NaN), w.get(k), [...a.intersection(b)], [...a.union(b)], a.isSubsetOf(b), [...m.keys()].length, Map.groupBy([1, 2, 3], (x) => x % 2).get(1)]",
+        ("const k = {}; const m = new Map([[k, 1], [NaN, 2]]); const w = new WeakMap([[k, 3]]); const a = new Set([1, 2, 3]); const b = new Set([2, 3, 4]);\n"
+        "[m.get(k), m.get(NaN), w.get(k), [...a.intersection(b)], [...a.union(b)], a.isSubsetOf(b), [...m.keys()].length, Map.groupBy([1, 2, 3], (x) => x % 2).get(1)]"),
         [1, 2, 3, [2, 3], [1, 2, 3, 4], False, 2, [1, 3]],
     ),
     "iterator helpers": (
@@ -223,8 +223,8 @@ PROGRAMS = {
         [1, 1, 2, 3],
     ),
     "exceptions with cause and finally": (
-        "const log = []; const f = () => { try { throw new Error('low') } catch (e) { throw new Error('high', { cause: e }) } finally { log.push('finally') } };\n"
-        "try { f() } catch (e) { log.push(e.message, e.cause.message) } log.push((() => { try { return 'try' } finally { log.push('last') } })()); log",
+        ("const log = []; const f = () => { try { throw new Error('low') } catch (e) { throw new Error('high', { cause: e }) } finally { log.push('finally') } };\n"
+        "try { f() } catch (e) { log.push(e.message, e.cause.message) } log.push((() => { try { return 'try' } finally { log.push('last') } })()); log"),
         ["finally", "high", "low", "last", "try"],
     ),
     "disposal": (

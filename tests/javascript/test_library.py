@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.javascript.conftest import Run, value_of
+from tests.javascript.running import Run, value_of
 
 PRINTED = {
     "console.log('a', 1, true, null, undefined)": "a 1 true null undefined",
@@ -23,7 +23,7 @@ PRINTED = {
     "console.log(new Proxy({ a: 1 }, { get() { throw 1 }, ownKeys() { throw 2 } }))": "{ a: 1 }",
     "console.log(Promise.resolve(5), Promise.reject(1).catch(() => 0) && 0, new Promise(() => {}))": "Promise { 5 } 0 Promise { <pending> }",
     "console.log([new Error('x')].length, Object.create(null), new Number(5), new String('s'))": "1 [Object: null prototype] {} [Number: 5] [String: 's']",
-    "console.log('%s is %d years and %i, %f, %j %o %%', 'Bob', 42, 42.9, '1.5', { a: 1 }, [1], 'extra')": "Bob is 42 years and 42, 1.5, {\"a\":1} [ 1 ] % extra",
+    "console.log('%s is %d years and %i, %f, %j %o %%', 'Bob', 42, 42.9, '1.5', { a: 1 }, [1], 'extra')": 'Bob is 42 years and 42, 1.5, {"a":1} [ 1 ] % extra',
     "console.log('100%', 5, '%s')": "100% 5 %s",
     "console.log('a\\nb', ['a\\nb', \"it's\"])": "a\nb [ 'a\\nb', \"it's\" ]",
     "console.log([1, 2, 3, 4, 5, 6, 7, 8])": "[\n  1, 2, 3, 4,\n  5, 6, 7, 8\n]",

@@ -7,7 +7,7 @@ import time
 import pytest
 
 import dspex
-from tests.javascript.conftest import Run
+from tests.javascript.running import Run
 
 pytestmark = pytest.mark.usefixtures("the_next_one_works")
 PROMPT_S = 6.0

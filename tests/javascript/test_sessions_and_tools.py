@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import dspex
-from tests.javascript.conftest import Run, value_of
+from tests.javascript.running import Run, value_of
 
 
 def test_declarations_live_on(engine: dspex.Engine) -> None:
@@ -84,8 +84,8 @@ def test_timers_of_a_run_end_with_it(engine: dspex.Engine) -> None:
 
 TIMERS = {
     "in the order of their time": (
-        "const out = []; setTimeout(() => out.push('b'), 20); setTimeout(() => out.push('a'), 5); setTimeout(() => out.push('first'));\n"
-        "await new Promise((r) => setTimeout(r, 40)); out",
+        ("const out = []; setTimeout(() => out.push('b'), 20); setTimeout(() => out.push('a'), 5); setTimeout(() => out.push('first'));\n"
+        "await new Promise((r) => setTimeout(r, 40)); out"),
         ["first", "a", "b"],
     ),
     "with arguments": ("await new Promise((r) => setTimeout((a, b) => r([a, b]), 1, 'x', 2))", ["x", 2]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import dspex
-from tests.javascript.conftest import Run, value_of
+from tests.javascript.running import Run, value_of
 
 PROGRAMS = {
     "annotations": ("const f = (a: number, b?: string, ...c: any[]): string => `${a}${b}${c}`; f(1, 'x', 2)", "1x2"),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import dspex
-from tests.javascript.conftest import Run, value_of
+from tests.javascript.running import Run, value_of
 
 OUT: dict[str, tuple[str, Any]] = {
     "null and undefined": ("[null, undefined]", [None, None]),
@@ -179,7 +179,7 @@ IN: dict[str, tuple[Any, str, Any]] = {
     "a datetime": (
         datetime(2024, 7, 1, 12, 0, 0, 5000, tzinfo=timezone(timedelta(hours=2))), "given.toISOString()", "2024-07-01T10:00:00.005Z",
     ),
-    "a datetime without zone": (datetime(2024, 7, 1), "given.toISOString()", "2024-07-01T00:00:00.000Z"),
+    "a datetime without zone": (datetime(2024, 7, 1), "given.toISOString()", "2024-07-01T00:00:00.000Z"),  # noqa: DTZ001 - that is the case
     "a date": (date(1, 2, 3), "given.toISOString()", "0001-02-03T00:00:00.000Z"),
     "a time": (time(1, 2, 3, 4), "given", "01:02:03.000004"),
     "a timedelta": (timedelta(days=1, milliseconds=5), "given", 86400005),

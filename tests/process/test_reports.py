@@ -7,6 +7,14 @@ import pytest
 import dspex
 
 LONG = 1_000_000
+OWN_TEXT = """
+class Text(str):
+    def encode(self, *_): raise OSError
+    __len__ = encode
+class Error(Exception):
+    def __str__(self): return Text('lies')
+raise Error
+"""
 
 
 @pytest.mark.parametrize(
@@ -18,11 +26,7 @@ LONG = 1_000_000
             r"raise ExceptionGroup('\udfff', [ValueError('\ud800')])",
             "ExceptionGroup", r"\udfff (1 sub-exception)",
         ),
-        (
-            "class Text(str):\n    def encode(self, *_): raise OSError\n    __len__ = encode\n"
-            "class Error(Exception):\n    def __str__(self): return Text('lies')\nraise Error",
-            "Error", "lies",
-        ),
+        (OWN_TEXT, "Error", "lies"),
     ],
     ids=["surrogate", "exit", "group", "own str"],
 )

@@ -436,7 +436,11 @@ const begin = (headText, variables) => {
   }
   library.begin(guestParse(JSON.stringify(['javascript', `/home/sandbox/${run.filename}`, ...run.args])), guestParse(JSON.stringify(run.env)));
   try {
-    for (const one of run.tools ?? []) defineGlobal(one.name, library.makeTool(describeTool(one)));
+    for (const one of run.tools ?? []) {
+      const made = library.makeTool(describeTool(one));
+      defineGlobal(one.name, made);
+      if (one.role === 'http') library.makeFetch(made);
+    }
     if (variables) {
       const decoded = decodeValue(variables);
       for (const name of Object.keys(decoded)) setVariable(name, decoded[name]);

@@ -688,8 +688,77 @@
     return made;
   };
 
+  // The web's way to ask, on the host's; only in runs whose policy grants a host to be asked.
+  class Headers {
+    #pairs = [];
+
+    constructor(init = []) {
+      const pairs = init instanceof Headers ? init.#pairs : typeof init[Symbol.iterator] === 'function' ? init : Object.entries(init);
+      for (const [name, value] of pairs) this.append(name, value);
+    }
+
+    append(name, value) { this.#pairs.push([String(name).toLowerCase(), String(value).trim()]); }
+
+    set(name, value) {
+      this.delete(name);
+      this.append(name, value);
+    }
+
+    delete(name) { this.#pairs = this.#pairs.filter(([one]) => one !== String(name).toLowerCase()); }
+
+    get(name) {
+      const found = this.#pairs.filter(([one]) => one === String(name).toLowerCase()).map(([, value]) => value);
+      return found.length ? found.join(', ') : null;
+    }
+
+    has(name) { return this.get(name) !== null; }
+
+    forEach(callback, self) { for (const [name, value] of this) callback.call(self, value, name, this); }
+
+    * entries() { for (const name of [...new Set(this.#pairs.map(([one]) => one))].sort()) yield [name, this.get(name)]; }
+
+    [Symbol.iterator]() { return this.entries(); }
+  }
+  class Response {
+    #body;
+
+    #used = false;
+
+    constructor(body, { status = 200, statusText = '', headers = [], url = '' } = {}) {
+      this.#body = body === undefined || body === null ? new NativeUint8Array() : typeof body === 'string' ? new NativeUint8Array(encode(body)) : bytesOf(body);
+      Object.assign(this, { status, statusText, url, ok: status >= 200 && status < 300, headers: new Headers(headers) });
+    }
+
+    get bodyUsed() { return this.#used; }
+
+    #take() {
+      if (this.#used) throw new TypeError('Body has already been read');
+      this.#used = true;
+      return this.#body;
+    }
+
+    async arrayBuffer() { return this.#take().slice().buffer; }
+
+    async bytes() { return this.#take().slice(); }
+
+    async text() { return decode(this.#take()); }
+
+    async json() { return parseJson(decode(this.#take())); }
+  }
+  const makeFetch = (request) => {
+    expose('Headers', Headers);
+    expose('Response', Response);
+    expose('fetch', named('fetch', async (input, { method = 'GET', headers = [], body } = {}) => {
+      const sent = body === undefined || body === null || typeof body === 'string' ? body ?? null
+        : body instanceof URLSearchParams ? String(body) : bytesOf(body, 'body');
+      const answer = request(String(method).toUpperCase(), String(input), Object.fromEntries(new Headers(headers)), sent);
+      return new Response(answer.body, { status: answer.status, statusText: answer.reason, headers: answer.headers, url: answer.url });
+    }));
+  };
+
   return {
     builtins,
+    makeFetch,
     makeTool: toolFunction,
     begin(argv, env) {
       indent = '';

@@ -107,6 +107,15 @@ def read_library(path: Path, name: str, sha256: str) -> Wheel:
     )
 
 
+def check_hash(path: Path, name: str, sha256: str) -> None:
+    """Check that a file is the one that is locked.
+
+    Raises:
+        WheelRefused: It is another, or too large to be read.
+    """
+    _checked(path, name, sha256)
+
+
 def _checked(path: Path, name: str, sha256: str) -> bytes:
     size = path.stat().st_size
     if size > FILE_BYTES_MAX:
@@ -159,7 +168,7 @@ def _check_entry(entry: zipfile.ZipInfo, name: str) -> None:
     parts = path.removesuffix("/").split("/")
     if (
         path != entry.filename or not {"", ".", ".."}.isdisjoint(parts) or len(path.encode()) > PATH_BYTES_MAX
-        or any(character < " " or character in '\\:\x7f' for character in path)
+        or any(character < " " or character in "\\:\x7f" for character in path)
     ):
         raise WheelRefused(f"{name}: {path[:100]!r} is not a path within it")
     kind = stat.S_IFMT(entry.external_attr >> 16)
