@@ -13,10 +13,10 @@ PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint bench wheel runtime lock clean distclean rust
+.PHONY: help run test lint bench wheel runtime lock clean distclean rust images-test
 
 help:  ## Show this list.
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: runtime  ## Set everything up, then run the examples: a report, an analysis, an agent, a grader.
 	$(PY) examples/orders_report.py
@@ -24,9 +24,17 @@ run: runtime  ## Set everything up, then run the examples: a report, an analysis
 	$(PY) examples/tool_agent.py
 	$(PY) examples/grade_submissions.py
 	$(PY) examples/rlm_agent.py
+	@if $(PY) -c 'import sys; from dspex.runtimes import scientific; sys.exit(not scientific.is_compiled())'; then \
+	    set -x; $(PY) examples/scientific_report.py --output build/examples; \
+	else \
+	    echo "NO SCIENTIFIC IMAGE: examples/scientific_report.py is left out; run it once to make the image (100 MB, minutes)"; \
+	fi
 
 test: lint runtime rust  ## Set everything up, then check style and types and run the whole test suite.
 	$(PY) -m pytest $(PYTEST_ARGS)
+
+images-test: runtime  ## Build images of packages from the Python index, and test them: minutes.
+	DSPEX_TEST_IMAGES=1 $(PY) -m pytest tests/images $(PYTEST_ARGS)
 
 lint: $(INSTALLED)  ## Check style and types.
 	$(PY) -m ruff check .

@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dspex import images as images
     from dspex.async_engine import AsyncEngine as AsyncEngine
     from dspex.async_engine import AsyncJob as AsyncJob
     from dspex.async_engine import AsyncSession as AsyncSession
@@ -32,9 +33,11 @@ if TYPE_CHECKING:
     from dspex.errors import LimitExceeded as LimitExceeded
     from dspex.errors import PolicyInvalid as PolicyInvalid
     from dspex.errors import ProtocolViolation as ProtocolViolation
+    from dspex.errors import ReplayDiffers as ReplayDiffers
     from dspex.errors import RequestError as RequestError
     from dspex.errors import RestartsExhausted as RestartsExhausted
     from dspex.errors import SessionClosed as SessionClosed
+    from dspex.errors import SnapshotUnusable as SnapshotUnusable
     from dspex.errors import ValueNotTransferable as ValueNotTransferable
     from dspex.errors import WorkerCrashed as WorkerCrashed
     from dspex.errors import WorkerLost as WorkerLost
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from dspex.outcome import Outcome as Outcome
     from dspex.policy import Mount as Mount
     from dspex.policy import Policy as Policy
+    from dspex.recordings import Recording as Recording
     from dspex.streaming import AsyncStream as AsyncStream
     from dspex.streaming import OutputEvent as OutputEvent
     from dspex.streaming import Stream as Stream
@@ -57,12 +61,13 @@ _HOMES = {
     "dspex.errors": (
         "CapabilityDenied", "DspexError", "EngineBusy", "Finding", "GuestError", "GuestRaised",
         "GuestRefused", "InternalError", "IsolationMissing", "LanguageUnavailable", "LimitExceeded",
-        "PolicyInvalid", "ProtocolViolation", "RequestError", "RestartsExhausted", "SessionClosed",
-        "ValueNotTransferable", "WorkerCrashed", "WorkerLost", "WorkerSilent",
+        "PolicyInvalid", "ProtocolViolation", "ReplayDiffers", "RequestError", "RestartsExhausted",
+        "SessionClosed", "SnapshotUnusable", "ValueNotTransferable", "WorkerCrashed", "WorkerLost", "WorkerSilent",
     ),
     "dspex.limits": ("Limits", "Usage"),
     "dspex.outcome": ("GuestErrorReport", "Outcome"),
     "dspex.policy": ("Mount", "Policy"),
+    "dspex.recordings": ("Recording",),
     "dspex.streaming": ("AsyncStream", "OutputEvent", "Stream"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -73,6 +78,8 @@ __all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604 - the names are li
 def __getattr__(name: str) -> object:
     """Import a public name from its home at its first use."""
     home = _HOME_OF.get(name)
+    if name == "images":
+        return importlib.import_module("dspex.images")
     if home is None:
         msg = f"module 'dspex' has no attribute {name!r}"
         raise AttributeError(msg)

@@ -12,9 +12,10 @@ import inspect
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from dspex.engine import Engine, RunningJob, Session, _flow
+from dspex.errors import SnapshotUnusable
 from dspex.loops import running_loop
 from dspex.parameters import function_like, method_like
 from dspex.streaming import AsyncStream, Flow
@@ -22,6 +23,7 @@ from dspex.tools import caller_loop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from dspex.loops import Loop
     from dspex.outcome import Outcome
@@ -116,6 +118,30 @@ class AsyncEngine:
             session.ready.result()
             yield AsyncSession(session)
 
+    @method_like(Engine.replay)
+    async def replay(self, *args: Any, **kwargs: Any) -> Outcome:
+        """Repeat a recorded run; see `Engine.replay`. It is waited for in a thread, to its end."""
+        return await running_loop().in_thread(lambda: self._engine.replay(*args, **kwargs))
+
+    @method_like(Engine.resume)
+    async def resume(self, path: str | Path, **kwargs: Any) -> AsyncSession:
+        """Open a session that goes on where a saved one was; see `Engine.resume`.
+
+        The file is read in a thread. Whoever gets the session closes it, as by `async with`.
+        """
+        begun: list[Session] = []
+        try:
+            await running_loop().in_thread(
+                lambda: begun.append(self._engine.order_resumed(path, **kwargs))
+            )
+            return await _opened(begun[0])
+        except SnapshotUnusable as error:
+            raise SnapshotUnusable(str(path), error.reason) from None
+        except BaseException:
+            for session in begun:
+                session.close()
+            raise
+
     async def aclose(self) -> None:
         """End every process of this engine, even when cancelled; closing twice is closing once."""
         await running_loop().in_thread(self._engine.close)
@@ -153,9 +179,54 @@ class AsyncSession:
         """Begin a run whose output is read while it is written; see `Session.stream`."""
         return _streamed(self._session.submit, args, kwargs)
 
+    @method_like(Session.replay)
+    async def replay(self, *args: Any, **kwargs: Any) -> Outcome:
+        """Repeat a recorded run; see `Session.replay`. It is waited for in a thread, to its end."""
+        return await running_loop().in_thread(lambda: self._session.replay(*args, **kwargs))
+
+    @property
+    def parked(self) -> bool:
+        """Whether the session has no process now; it gets one when it is asked for something."""
+        return self._session.parked
+
+    async def fork(self) -> AsyncSession:
+        """Return an independent copy, for the caller to close; see `Session.fork`."""
+        return await _opened(self._session.order_fork())
+
+    async def save(self, path: str | Path, *, key: bytes | None = None) -> None:
+        """Write the session to a file, in a thread; see `Session.save`."""
+        loop, ordered = running_loop(), self._session.order_state()
+        await loop.wait_done(ordered)
+        await loop.in_thread(lambda: self._session.write_state(path, ordered, key=key))
+
+    async def park(self) -> None:
+        """End the session's process until it is asked for something; see `Session.park`."""
+        ordered = self._session.order_parking()
+        await running_loop().wait_done(ordered)
+        ordered.result()
+
     def close(self) -> None:
         """End the session's process; closing twice is closing once."""
         self._session.close()
+
+    async def __aenter__(self) -> Self:
+        """Return the session."""
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        """Close."""
+        self.close()
+
+
+async def _opened(session: Session) -> AsyncSession:
+    """Wait until a session is ready; if it never is, or nobody waits any more, close it."""
+    try:
+        await running_loop().wait_done(session.ready)
+        session.ready.result()
+    except BaseException:
+        session.close()
+        raise
+    return AsyncSession(session)
 
 
 class AsyncJob:

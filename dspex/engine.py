@@ -17,10 +17,13 @@ import threading
 import warnings
 from concurrent.futures import Future
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dspex import mounts
+import msgspec
+
+from dspex import __version__, mounts, saves
 from dspex.errors import (
     GuestRefused,
     IsolationMissing,
@@ -28,19 +31,24 @@ from dspex.errors import (
     LimitExceeded,
     RequestError,
     SessionClosed,
+    SnapshotUnusable,
 )
 from dspex.isolation.advice import missing
 from dspex.languages import table
 from dspex.outcome import Outcome
 from dspex.parameters import function_like, method_like
-from dspex.policy import Policy
+from dspex.policy import Deterministic, Policy
 from dspex.protocol.framing import FrameError
+from dspex.recordings import InOrder, RecordedRequest, Recording, Replay
 from dspex.request import OutputCallback, Request, to_message, tools_of
 from dspex.runtimes.progress import Terminal
+from dspex.runtimes.store import cache_folder
+from dspex.saves import Header, SavedSession
 from dspex.streaming import Flow, Stream
 from dspex.supervisor.ending import to_outcome
 from dspex.supervisor.job import Job
 from dspex.supervisor.pool import Pool, PoolSettings
+from dspex.supervisor.states import SealedState, StateTerms, sealed_copy
 from dspex.supervisor.tree import Supervisor
 from dspex.supervisor.workshop import NotPrepared, PreparationEnded, Results, Workshop
 from dspex.supervisor.zygote import Served, ZygoteFailed
@@ -82,6 +90,8 @@ class Engine:
         idle_max: int | None = None,
         waiting_max: int = WAITING_MAX,
         languages: Sequence[str] | None = None,
+        park_after_s: float | None = None,
+        parked_dir: str | Path | None = None,
     ) -> None:
         """Start the processes; the first time on a machine also compile the runtime, visibly.
 
@@ -94,6 +104,11 @@ class Engine:
             waiting_max: Most runs that may wait for a process; one more raises `EngineBusy`.
             languages: Which to start now, by default Python if the policy grants it; the others
                 start when they are first asked for. The bounds above are each language's.
+            park_after_s: How long a session rests before its process is ended and its state is kept
+                on a disk, to come back when it is asked for something; None: only when all
+                processes are taken and somebody needs one.
+            parked_dir: Where those states lie, in a file without a name; by default the user's
+                cache folder.
 
         Raises:
             PolicyInvalid: The policy cannot be used.
@@ -111,6 +126,8 @@ class Engine:
             cpu_s=math.ceil(limits.cpu_s + limits.grace_s) + CPU_SLACK_S,
             data_bytes=limits.memory_bytes + 2 * limits.file_bytes + WORKER_OWN_BYTES,
             require_layers=self._policy.require_layers,
+            park_after_s=math.inf if park_after_s is None else _seconds("park_after_s", park_after_s),
+            parked_folder=Path(parked_dir) if parked_dir is not None else cache_folder(),
         )
         self._settings = settings
         self._tool_runner = ToolRunner()
@@ -120,11 +137,13 @@ class Engine:
         self._results = Results()
         self._pid = os.getpid()
         self._supervisor: Supervisor | None = Supervisor()
+        supervisor = self._supervisor
         try:
             for language in self._first_languages(languages):
                 self._pool(language, None)
         except BaseException:
-            self._supervisor.close(wait=False)
+            self._supervisor = None
+            supervisor.close(wait=False)
             raise
 
     @property
@@ -156,6 +175,7 @@ class Engine:
         policy: str | Path | Policy | None = None,
         timeout_s: float | None = None,
         on_output: OutputCallback | None = None,
+        record: Recording | None = None,
         wait: bool = True,
     ) -> RunningJob:
         """Begin a run and return at once; the parameters are those of `run`.
@@ -180,8 +200,9 @@ class Engine:
                 request, effective, table.spec(language, image), on_output=on_output,
                 supervisor=supervisor,
                 tool_runner=self._tool_runner, run_number=1, single=True, workshop=workshop,
+                record=record, image=image,
             )
-            job = RunningJob(made, supervisor, pool, self)
+            job = RunningJob(made, supervisor, pool, self, record)
             if not isinstance(made, Outcome):
                 supervisor.submit(pool, made, wait=wait)
             return job
@@ -209,6 +230,7 @@ class Engine:
             on_output: Called with "stdout" or "stderr" and text while the program runs, from the
                 engine's thread; it must return soon. If it raises, the run is given up and
                 the exception is raised here.
+            record: Where to write down what the program is told, so that `replay` can repeat the run.
             wait: Whether to wait for a process if all are taken; if not, `EngineBusy` is raised.
             kwargs: These parameters.
 
@@ -221,6 +243,32 @@ class Engine:
             SessionClosed: The engine is closed.
         """
         return self.submit(*args, **kwargs).outcome_or_cancel()
+
+    def replay(self, recording: Recording, *, policy: str | Path | Policy | None = None) -> Outcome:
+        """Repeat a recorded run: its host calls are answered as they were, and no tool is called.
+
+        Args:
+            recording: What `run(..., record=...)` has filled.
+            policy: Tightens the engine's policy for this run.
+
+        Raises:
+            ReplayDiffers: The program made another host call than the one recorded, or fewer.
+            RequestError: There is no run in the recording, or the policy does not allow it.
+            EngineBusy: All processes are taken.
+            SessionClosed: The engine is closed.
+        """
+        supervisor, asked = self._running(), recording.asked()
+        effective = _repeatable(self._tightened(policy), asked)
+        _check_language(effective, asked.language, asked.image)
+        pool, spec = self._pool(asked.language, asked.image), table.spec(asked.language, asked.image)
+        _check_given(effective, pool.isolation)
+        replayed = Replay(recording, supervisor.answer)
+        made = _replaying_job(asked, effective, spec, replayed, run_number=1, single=True)
+        if not isinstance(made, Outcome):
+            supervisor.submit(pool, made, wait=True)
+        outcome = RunningJob(made, supervisor, pool, self).outcome_or_cancel()
+        replayed.check()
+        return outcome
 
     @method_like(submit)
     def stream(self, *args: Any, **kwargs: Any) -> Stream:
@@ -279,9 +327,77 @@ class Engine:
         supervisor.check_may_wait()
         pool = self._pool(language, image)
         _check_given(effective, pool.isolation)
+        seat = supervisor.order_seat(pool, _state_terms(effective))
         return Session(
-            self, supervisor, pool, policy=effective, spec=table.spec(language, image),
-            tools=kwargs.get("tools"),
+            self, supervisor, pool, seat, policy=effective, spec=table.spec(language, image),
+            image=image, tools=kwargs.get("tools"),
+        )
+
+    def resume(
+        self,
+        path: str | Path,
+        *,
+        tools: Mapping[str, Callable[..., Any]] | None = None,
+        policy: str | Path | Policy | None = None,
+        key: bytes | None = None,
+    ) -> Session:
+        """Open a session that goes on where a saved one was; see `Session.save`.
+
+        The file stays as it is, and can be resumed as often as one likes.
+
+        Args:
+            path: The file.
+            tools: Functions that each run can call; they are bound anew.
+            policy: Tightens the engine's policy for the session; what was saved must fit it.
+            key: The key that it was saved with, if any.
+
+        Raises:
+            SnapshotUnusable: The file is damaged, was changed, is of another runtime or format, or
+                holds more than the policy allows.
+            RequestError: The language, image or policy cannot be used.
+            OSError: The file cannot be read.
+            EngineBusy: All processes are taken.
+            SessionClosed: The engine is closed.
+        """
+        session = self.order_resumed(path, tools=tools, policy=policy, key=key)
+        try:
+            session.ready.result()
+        except SnapshotUnusable as error:
+            session.close()
+            raise SnapshotUnusable(str(path), error.reason) from None
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    @method_like(resume)
+    def order_resumed(self, path: str | Path, **kwargs: Any) -> Session:
+        """Return a resumed session at once; it can be used when its `ready` is settled."""
+        supervisor = self._running()
+        effective, key = self._tightened(kwargs.get("policy")), _key(kwargs.get("key"))
+        with SavedSession(Path(path)) as saved:
+            header = saved.header
+            _check_language(effective, header.language, header.image)
+            supervisor.check_may_wait()
+            pool = self._pool(header.language, header.image)
+            _check_given(effective, pool.isolation)
+            terms = _state_terms(effective)
+            if header.runtime != pool.runtime_key:
+                reason = f"it was saved under another {header.language} runtime: {header.runtime[:16]}"
+                raise SnapshotUnusable(str(path), reason)
+            if header.state_bytes > terms.state_bytes_max:
+                reason = (
+                    f"its state has {header.state_bytes} bytes, {terms.state_bytes_max} are allowed"
+                )
+                raise SnapshotUnusable(str(path), reason)
+            state = sealed_copy(header.state_bytes, lambda view: saved.read_state(view, key))
+        origin: Future[SealedState | None] = Future()
+        origin.set_result(state)
+        seat = supervisor.order_seat(pool, terms, origin=origin, mounted=False)
+        return Session(
+            self, supervisor, pool, seat, policy=effective,
+            spec=table.spec(header.language, header.image), image=header.image,
+            tools=kwargs.get("tools"), runs=header.runs,
         )
 
     def close(self) -> None:
@@ -342,7 +458,7 @@ class Engine:
             # A worker that has sealed itself can load no second program, nor can one be made fresh
             # that keeps nothing apart from its own interpreter.
             return replace(self._settings, require_layers=required, requests_per_worker=1)
-        return replace(self._settings, require_layers=required)
+        return replace(self._settings, require_layers=required, parks=spec.saves)
 
     def _served(self, spec: LanguageSpec, image: str | None) -> Served:
         """Find a runtime, or make it, telling a person about what takes long."""
@@ -372,10 +488,15 @@ class Engine:
 class RunningJob:
     """A run under way, or ended: `outcome` waits for its end, `cancel` gives it up."""
 
-    __slots__ = ("_job", "_outcome", "_owner", "_place", "_supervisor")
+    __slots__ = ("_job", "_outcome", "_owner", "_place", "_record", "_supervisor")
 
     def __init__(
-        self, made: Job | Outcome, supervisor: Supervisor, place: Pool | Seat, owner: object
+        self,
+        made: Job | Outcome,
+        supervisor: Supervisor,
+        place: Pool | Seat,
+        owner: object,
+        record: Recording | None = None,
     ) -> None:
         """Wrap a job of the supervisor, or an outcome that was there before anything ran.
 
@@ -384,12 +505,14 @@ class RunningJob:
             supervisor: Whose job it is.
             place: The pool or the session that it runs in.
             owner: Engine or session, which must not be collected before the job has ended.
+            record: Told how it ended.
         """
         self._job = None if isinstance(made, Outcome) else made
         self._outcome = made if isinstance(made, Outcome) else None
         self._supervisor = supervisor
         self._place = place
         self._owner = owner
+        self._record = record
 
     @property
     def done(self) -> bool:
@@ -432,6 +555,10 @@ class RunningJob:
             ):
                 notes = (*self._outcome.notes, *mounts.write_back(mount, changes))
                 self._outcome = replace(self._outcome, notes=notes)
+            if self._record is not None:
+                self._record.finish(
+                    self._outcome.status, self._outcome.stdout, self._outcome.stderr
+                )
         return self._outcome
 
     def outcome_or_cancel(self) -> Outcome:
@@ -560,19 +687,39 @@ class Session:
         engine: Engine,
         supervisor: Supervisor,
         pool: Pool,
+        seat: Seat,
         *,
         policy: Policy,
         spec: LanguageSpec,
+        image: str | None,
         tools: Mapping[str, Callable[..., Any]] | None,
+        runs: int = 0,
+        mounted: bool = False,
     ) -> None:
-        """Order a seat of the supervisor; `Engine.session` does that, and waits for it."""
+        """Give a seat of the supervisor its face; `Engine.session` orders one, and waits for it.
+
+        Args:
+            engine: Whose session it is.
+            supervisor: The engine's.
+            pool: Where its processes come from.
+            seat: The seat.
+            policy: What it may do.
+            spec: What it speaks.
+            image: The environment that it lives in.
+            tools: Functions that each run can call.
+            runs: Runs that it has had before.
+            mounted: Whether the policy's mounts are in its guest already.
+        """
         self._engine = engine
         self._supervisor = supervisor
+        self._pool = pool
         self._policy = policy
         self._spec = spec
+        self._image = image
         self._tools = dict(tools or {})
-        self._runs = 0
-        self._seat = supervisor.order_seat(pool)
+        self._runs = runs
+        self._mounted = mounted
+        self._seat = seat
         self._closed = False
 
     @property
@@ -598,6 +745,7 @@ class Session:
         policy: str | Path | Policy | None = None,
         timeout_s: float | None = None,
         on_output: OutputCallback | None = None,
+        record: Recording | None = None,
     ) -> RunningJob:
         """Begin a run in the session and return at once; the parameters are those of `run`."""
         effective = _tightened(self._policy, policy)
@@ -607,11 +755,41 @@ class Session:
         made = _make_job(
             request, effective, self._spec, on_output=on_output, supervisor=self._supervisor,
             tool_runner=self._engine._tool_runner, run_number=self._runs, single=False,
+            mounted=self._mounted, record=record, image=self._image,
         )
-        job = RunningJob(made, self._supervisor, self._seat, self)
+        self._mounted = True
+        return self._begun(made, record)
+
+    def _begun(self, made: Job | Outcome, record: Recording | None = None) -> RunningJob:
+        job = RunningJob(made, self._supervisor, self._seat, self, record)
         if not isinstance(made, Outcome):
             self._supervisor.submit_to(self._seat, made)
         return job
+
+    def replay(self, recording: Recording) -> Outcome:
+        """Repeat a recorded run in the session's state, which should be what it was then.
+
+        Such as that of a copy that was forked, or of a session that was saved, before the run.
+
+        Raises:
+            ReplayDiffers: The program made another host call than the one recorded, or fewer.
+            RequestError: There is no run in the recording, or it is of another language.
+            SessionClosed: The session is closed.
+        """
+        asked = recording.asked()
+        if (asked.language, asked.image) != (self._spec.name, self._image):
+            msg = f"recording: a run of {asked.language}, in a session of {self._spec.name}"
+            raise RequestError(msg)
+        replayed = Replay(recording, self._supervisor.answer)
+        self._runs += 1
+        made = _replaying_job(
+            asked, _repeatable(self._policy, asked), self._spec, replayed,
+            run_number=self._runs, single=False, mounted=self._mounted,
+        )
+        self._mounted = True
+        outcome = self._begun(made).outcome_or_cancel()
+        replayed.check()
+        return outcome
 
     @method_like(submit)
     def run(self, *args: Any, **kwargs: Any) -> Outcome:
@@ -635,6 +813,109 @@ class Session:
         """
         flow = _flow(kwargs)
         return Stream(self.submit(*args, **{**kwargs, "on_output": flow}), flow)
+
+    @property
+    def parked(self) -> bool:
+        """Whether the session has no process now; it gets one when it is asked for something."""
+        return self._seat.parked
+
+    def fork(self) -> Session:
+        """Return an independent copy: a session that goes on from this one's state.
+
+        Names, modules, files, open files and all else are those of this session after the runs
+        that were asked for before; afterwards neither sees anything of the other. The copy draws
+        fresh randomness (`random` is seeded anew there, as `os.fork` does it), unless the policy is
+        deterministic.
+
+        Raises:
+            RequestError: Sessions of this language cannot be copied.
+            SessionClosed: The session is closed.
+            SnapshotUnusable: The state is larger than the limits allow.
+            EngineBusy: All processes are taken.
+        """
+        twin = self.order_fork()
+        try:
+            twin.ready.result()
+        except BaseException:
+            twin.close()
+            raise
+        return twin
+
+    def order_fork(self) -> Session:
+        """Return a copy at once; it can be used when its `ready` is settled."""
+        self._check_saves()
+        state = self._supervisor.state_of(self._seat)
+        seat = self._supervisor.order_seat(self._pool, _state_terms(self._policy), origin=state)
+        return Session(
+            self._engine, self._supervisor, self._pool, seat, policy=self._policy,
+            spec=self._spec, image=self._image, tools=self._tools, runs=self._runs,
+            mounted=self._mounted,
+        )
+
+    def save(self, path: str | Path, *, key: bytes | None = None) -> None:
+        """Write the session to a file, as it is after the runs that were asked for before.
+
+        It goes on meanwhile, and `Engine.resume` opens one like it: in this process or another,
+        as long as the runtime is the same. The file holds what is in the sandbox, and nothing of
+        the host beside it; it is readable for this user alone. An older file is replaced at once
+        when the new one is complete.
+
+        Args:
+            path: Where.
+            key: Proves to `resume`, which then needs it, that nobody else made or changed the file.
+
+        Raises:
+            RequestError: Sessions of this language cannot be saved.
+            SessionClosed: The session is closed.
+            SnapshotUnusable: The state is larger than the limits allow.
+            OSError: The file cannot be written.
+        """
+        self.write_state(path, self.order_state(), key=key)
+
+    def order_state(self) -> Future[SealedState | None]:
+        """Return the session's state, once the runs before have ended."""
+        self._check_saves()
+        return self._supervisor.state_of(self._seat)
+
+    def write_state(
+        self, path: str | Path, ordered: Future[SealedState | None], *, key: bytes | None = None
+    ) -> None:
+        """Wait for a state that was ordered, and write it to a file; see `save`."""
+        key = _key(key)
+        runs = self._runs
+        state = ordered.result()
+        assert state is not None
+        header = Header(
+            language=self._spec.name, image=self._image, runtime=self._pool.runtime_key,
+            dspex=__version__, created=datetime.now(UTC).isoformat(timespec="seconds"),
+            runs=runs, state_bytes=state.size, keyed=key is not None,
+        )
+        with state.content() as content:
+            saves.write(Path(path), header, content, key)
+
+    def park(self) -> None:
+        """End the session's process now and keep its state on a disk, until it is asked for something.
+
+        Raises:
+            RequestError: Sessions of this language cannot be parked.
+            SessionClosed: The session is closed.
+            WorkerCrashed: The state cannot be written; the session goes on.
+        """
+        self.order_parking().result()
+
+    def order_parking(self) -> Future[SealedState | None]:
+        """Begin to park the session; done when the result is there."""
+        self._check_saves()
+        return self._supervisor.state_of(self._seat, parking=True)
+
+    def _check_saves(self) -> None:
+        self._supervisor.check_may_wait()
+        if self._closed:
+            raise SessionClosed(reason="it was closed")
+        if not self._spec.saves:
+            what = self._spec.name if self._image is None else f"{self._spec.name} ({self._image})"
+            msg = f"language: sessions of {what} cannot be saved, forked or parked"
+            raise RequestError(msg)
 
     def close(self) -> None:
         """End the session's process; closing twice is closing once."""
@@ -677,6 +958,9 @@ def _make_job(
     run_number: int,
     single: bool,
     workshop: Workshop | None = None,
+    mounted: bool = False,
+    record: Recording | None = None,
+    image: str | None = None,
 ) -> Job | Outcome:
     """Check a request; what is wrong with the program itself is an outcome, not an error.
 
@@ -684,11 +968,12 @@ def _make_job(
         NotPrepared: The workshop is not patient, and it would have to be.
     """
     _check_listener(on_output)
+    _check_record(record)
     language = spec.name
     try:
         message, limits = to_message(
             request, policy, spec, run_number=run_number, stream=on_output is not None,
-            single=single,
+            single=single, mounted=mounted,
         )
         if spec.prepare is not None and workshop is not None:
             message = spec.prepare(message, workshop)
@@ -697,9 +982,16 @@ def _make_job(
     except (GuestRefused, LimitExceeded) as error:
         return Outcome.of_error(error, language=language, session_usable=not single)
     listener = None if on_output is None else _decoded(on_output)
+    if record is not None:
+        record.begin(message, language, image)
     on_call = None
     if message.tools:
-        on_call = tool_runner.bind(tools_of(request, policy, spec), limits, supervisor.answer)
+        tools = tools_of(request, policy, spec)
+        if record is None and policy.deterministic is None:
+            on_call = tool_runner.bind(tools, limits, supervisor.answer)
+        else:
+            order = InOrder(supervisor.answer, record)
+            on_call = order.around(tool_runner.bind(tools, limits, order.answer))
     try:
         return Job(
             message, language, limits.grace_s, on_output=listener, on_call=on_call,
@@ -708,6 +1000,56 @@ def _make_job(
     except FrameError as error:
         msg = f"code, variables, files and stdin together: {error}"
         raise RequestError(msg) from None
+
+
+def _replaying_job(
+    asked: RecordedRequest,
+    policy: Policy,
+    spec: LanguageSpec,
+    replayed: Replay,
+    *,
+    run_number: int,
+    single: bool,
+    mounted: bool = False,
+) -> Job | Outcome:
+    """Check a recorded request, as if it were made now, and ask for it again.
+
+    Raises:
+        RequestError: The policy does not allow it, or its program would have to be prepared.
+    """
+    if spec.prepare is not None:
+        msg = f"language: runs of {spec.name} make no host calls; run the program again"
+        raise RequestError(msg)
+    request = Request(
+        asked.source, files=asked.files, stdin=asked.stdin, args=asked.args, env=asked.env
+    )
+    try:
+        message, limits = to_message(
+            request, policy, spec, run_number=run_number, stream=False, single=single,
+            mounted=mounted,
+        )
+    except (GuestRefused, LimitExceeded) as error:
+        return Outcome.of_error(error, language=spec.name, session_usable=not single)
+    if len(asked.variables) > limits.value_bytes:
+        size = len(asked.variables)
+        too_large = LimitExceeded("value_bytes", limits.value_bytes, size, "outer")
+        return Outcome.of_error(too_large, language=spec.name, session_usable=not single)
+    message = msgspec.structs.replace(message, variables=asked.variables, tools=asked.tools)
+    try:
+        return Job(message, spec.name, limits.grace_s, on_call=replayed.take, mounts=policy.mounts)
+    except FrameError as error:
+        raise RequestError(f"recording: {error}") from None
+
+
+def _repeatable(policy: Policy, asked: RecordedRequest) -> Policy:
+    """Fix clock and seed as they were."""
+    if asked.clock_ns is None or asked.seed is None:
+        return policy
+    fixed = Deterministic(clock_ns=asked.clock_ns, seed=asked.seed)
+    if policy.deterministic not in (None, fixed):
+        msg = "recording: it was made with another clock and seed than the policy fixes"
+        raise RequestError(msg)
+    return policy.model_copy(update={"deterministic": fixed})
 
 
 def _flow(kwargs: Mapping[str, Any]) -> Flow:
@@ -725,6 +1067,12 @@ def _check_listener(on_output: object) -> None:
         raise TypeError(msg)
     if inspect.iscoroutinefunction(on_output):
         msg = "on_output: an ordinary function wanted, a coroutine function given"
+        raise TypeError(msg)
+
+
+def _check_record(record: object) -> None:
+    if record is not None and not isinstance(record, Recording):
+        msg = f"record: a Recording wanted, {type(record).__name__} given"
         raise TypeError(msg)
 
 
@@ -769,6 +1117,30 @@ def _check_language(policy: Policy, language: object, image: object) -> None:
         there = ", ".join(spec.images()) or "none"
         msg = f"image: there is no image {image!r} for {language} (there are: {there})"
         raise RequestError(msg)
+
+
+def _state_terms(policy: Policy) -> StateTerms:
+    limits = policy.limits
+    return StateTerms(
+        limits.memory_bytes, limits.file_bytes, limits.file_count, limits.open_files
+    )
+
+
+def _key(key: object) -> bytes | None:
+    if key is None or (isinstance(key, bytes) and key):
+        return key
+    msg = f"key: some bytes wanted, {type(key).__name__} given"
+    raise TypeError(msg)
+
+
+def _seconds(name: str, number: object) -> float:
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        msg = f"{name}: a number of seconds wanted, {type(number).__name__} given"
+        raise TypeError(msg)
+    if not number >= 0:
+        msg = f"{name}: {number} given, at least 0 wanted"
+        raise RequestError(msg)
+    return float(number)
 
 
 def _count(name: str, number: object, *, least: int = 1) -> int:

@@ -561,6 +561,24 @@ class SnapshotUnusable(DspexError):
         self.reason = reason
 
 
+class ReplayDiffers(DspexError):
+    """A run that was to repeat a recorded one asked for something else.
+
+    Args:
+        call: Number of the first host call that differs, from 1.
+        expected: What the recording has there.
+        found: What was called.
+    """
+
+    code = "replay_differs"
+
+    def __init__(self, call: int, expected: str, found: str) -> None:
+        super().__init__(f"call {call} differs: recorded was {expected}, now it is {found}")
+        self.call = call
+        self.expected = expected
+        self.found = found
+
+
 class InternalError(Exception):
     """dspex itself is wrong; please report it.
 

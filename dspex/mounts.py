@@ -8,9 +8,10 @@ step down is taken without following symbolic links, from a descriptor of the st
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import secrets
 import stat
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,17 +19,13 @@ from dspex.errors import LimitExceeded, RequestError
 from dspex.protocol.messages import MountGiven
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from dspex.policy import Mount
 
 DEPTH_MAX = 64
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-
-
-class _OverCount(Exception):
-    """More files than a request may have."""
 
 
 class Changes(NamedTuple):
@@ -42,65 +39,71 @@ class Changes(NamedTuple):
 def read(mount: Mount, *, file_count: int) -> MountGiven:
     """Copy what a guest will see of the host under a mount.
 
-    Regular files only: symbolic links, devices, sockets and pipes are left out.
+    Regular files only: symbolic links, devices, sockets, pipes and names that are not UTF-8 are left out.
 
     Args:
         mount: What the policy grants.
         file_count: Most files that may be given.
 
     Raises:
-        RequestError: The host has no such path, or it cannot be read.
+        RequestError: The host has no such path, it cannot be read, or it is deeper than `DEPTH_MAX`.
         LimitExceeded: It holds more than `bytes_max` or than `file_count` files.
     """
     files: dict[str, bytes] = {}
     left = mount.bytes_max
     try:
-        for name, descriptor in _walk(mount.host):
-            if len(files) >= file_count:
-                raise LimitExceeded("file_count", file_count, len(files) + 1, "inner")
-            with os.fdopen(descriptor, "rb") as file:
-                data = file.read(left + 1)
-            left -= len(data)
-            if left < 0:
-                spent = mount.bytes_max - left
-                raise LimitExceeded("file_bytes", mount.bytes_max, spent, "inner")
-            files[name] = data
+        with contextlib.closing(_walk(mount.host)) as found:
+            for name, descriptor in found:
+                with os.fdopen(descriptor, "rb") as file:
+                    if len(files) >= file_count:
+                        raise LimitExceeded("file_count", file_count, len(files) + 1, "inner")
+                    data = file.read(left + 1)
+                left -= len(data)
+                if left < 0:
+                    spent = mount.bytes_max - left
+                    raise LimitExceeded("file_bytes", mount.bytes_max, spent, "inner")
+                files[name] = data
     except OSError as error:
         msg = f"mount {mount.guest}: {mount.host} cannot be read: {error}"
         raise RequestError(msg) from error
     return MountGiven(mount.guest, mount.mode == "write", mount.bytes_max, files)
 
 
-def _walk(host: str) -> Iterator[tuple[str, int]]:
-    """Yield names and open descriptors of the regular files at or below a path."""
+def _walk(host: str) -> Generator[tuple[str, int], None, None]:
+    """Yield names and open descriptors of the regular files at or below a path; they are the caller's."""
     if not Path(host).is_dir():
         yield "", os.open(host, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         return
     # The policy's author may name a link; what lies below is not theirs to choose.
     top = os.open(host, _DIRECTORY & ~os.O_NOFOLLOW)
-    pending = [("", top)]
     try:
-        while pending:
-            prefix, directory = pending.pop()
-            try:
-                for entry in sorted(os.scandir(directory), key=lambda one: one.name):
-                    name = prefix + entry.name
-                    if not _is_text(name):
-                        continue
-                    if entry.is_dir(follow_symlinks=False) and name.count("/") < DEPTH_MAX:
-                        below = os.open(entry.name, _DIRECTORY, dir_fd=directory)
-                        pending.append((f"{name}/", below))
-                    elif entry.is_file(follow_symlinks=False):
-                        opened = os.open(entry.name, _FILE, dir_fd=directory)
-                        if stat.S_ISREG(os.fstat(opened).st_mode):
-                            yield name, opened
-                        else:
-                            os.close(opened)
-            finally:
-                os.close(directory)
+        yield from _below(top, "", DEPTH_MAX)
     finally:
-        for _, left in pending:
-            os.close(left)
+        os.close(top)
+
+
+def _below(directory: int, prefix: str, levels: int) -> Generator[tuple[str, int], None, None]:
+    """Go through an open directory; besides the file, one descriptor per level is open at a time."""
+    with os.scandir(directory) as found:
+        entries = sorted(found, key=lambda one: one.name)
+    for entry in entries:
+        name = prefix + entry.name
+        if not _is_text(name):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            if not levels:
+                raise OSError(errno.ENAMETOOLONG, f"more than {DEPTH_MAX} levels of directories", name)
+            below = os.open(entry.name, _DIRECTORY, dir_fd=directory)
+            try:
+                yield from _below(below, f"{name}/", levels - 1)
+            finally:
+                os.close(below)
+        elif entry.is_file(follow_symlinks=False):
+            opened = os.open(entry.name, _FILE, dir_fd=directory)
+            if stat.S_ISREG(os.fstat(opened).st_mode):
+                yield name, opened
+            else:
+                os.close(opened)
 
 
 def _is_text(name: str) -> bool:
@@ -145,12 +148,16 @@ def _note(mount: Mount, name: str, error: OSError) -> str:
 def _write(host: str, name: str, data: bytes) -> None:
     folder, last = _split(host, name)
     with _opened_folder(host if name else "", folder, make=True) as directory:
-        mode = _mode_of(directory, last)
-        descriptor, temporary = _temporary(directory, last)
+        replaced = _replaced(directory, last)
+        # The kernel applies the umask to a new file; one that takes another's place is nobody's until then.
+        descriptor, temporary = _temporary(directory, 0o666 if replaced is None else 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
-                os.fchmod(file.fileno(), mode)
+                if replaced is not None:
+                    with contextlib.suppress(PermissionError):
+                        os.fchown(file.fileno(), replaced.st_uid, replaced.st_gid)
+                    os.fchmod(file.fileno(), stat.S_IMODE(replaced.st_mode) & 0o777)
                 file.flush()
                 os.fsync(file.fileno())
             os.rename(temporary, last, src_dir_fd=directory, dst_dir_fd=directory)
@@ -160,26 +167,24 @@ def _write(host: str, name: str, data: bytes) -> None:
             raise
 
 
-def _mode_of(directory: int, name: str) -> int:
-    """Return the mode of the file that is replaced, or that of a new one."""
+def _replaced(directory: int, name: str) -> os.stat_result | None:
+    """Return what is known of the file that is replaced; None if it will be a new one."""
     try:
         found = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
-        umask = os.umask(0o077)
-        os.umask(umask)
-        return 0o666 & ~umask
+        return None
     if not stat.S_ISREG(found.st_mode):
-        raise FileExistsError(0, "something that is not a regular file is there")
-    return stat.S_IMODE(found.st_mode) & 0o777
+        raise FileExistsError(errno.EEXIST, "something that is not a regular file is there")
+    return found
 
 
-def _temporary(directory: int, name: str) -> tuple[int, str]:
+def _temporary(directory: int, mode: int) -> tuple[int, str]:
     for _ in range(100):
-        made = f".{name[:100]}.{next(tempfile._get_candidate_names())}"  # type: ignore[attr-defined]
+        made = f".dspex-{secrets.token_hex(8)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with contextlib.suppress(FileExistsError):
-            return os.open(made, flags, 0o600, dir_fd=directory), made
-    raise FileExistsError(0, "no free name for a temporary file")
+            return os.open(made, flags, mode, dir_fd=directory), made
+    raise FileExistsError(errno.EEXIST, "no free name for a temporary file")
 
 
 def _remove(host: str, name: str) -> None:
@@ -187,7 +192,7 @@ def _remove(host: str, name: str) -> None:
     with _opened_folder(host if name else "", folder, make=False) as directory:
         found = os.stat(last, dir_fd=directory, follow_symlinks=False)
         if not stat.S_ISREG(found.st_mode):
-            raise FileExistsError(0, "something that is not a regular file is there")
+            raise FileExistsError(errno.EEXIST, "something that is not a regular file is there")
         os.unlink(last, dir_fd=directory)
 
 
@@ -197,6 +202,8 @@ def _split(host: str, name: str) -> tuple[Sequence[str], str]:
         head, _, last = os.path.realpath(host).rpartition("/")
         return [head or "/"], last
     *folders, last = name.split("/")
+    if not {"", ".", ".."}.isdisjoint((*folders, last)):
+        raise OSError(errno.EINVAL, "the name leads elsewhere")  # the protocol has refused it before
     return folders, last
 
 

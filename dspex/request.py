@@ -52,6 +52,7 @@ def to_message(
     run_number: int,
     stream: bool,
     single: bool,
+    mounted: bool = False,
 ) -> tuple[Run, Limits]:
     """Check a request against a policy and write the message for the worker.
 
@@ -62,6 +63,7 @@ def to_message(
         run_number: Which run of its session it is, from 1.
         stream: Whether somebody listens to the output while the program runs.
         single: Whether the guest ends with this run.
+        mounted: Whether the policy's mounts are in the guest already.
 
     Returns:
         The message, and the limits that hold for this run.
@@ -102,7 +104,7 @@ def to_message(
         single=single,
         repeatable=None if fixed is None else Repeatable(fixed.clock_ns, fixed.seed),
         tools=describe_tools(tools) if tools else b"",
-        mounts=_mounts(policy) if run_number == 1 else [],
+        mounts=[] if mounted else _mounts(policy),
     )
     return message, limits
 

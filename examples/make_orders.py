@@ -99,7 +99,7 @@ class Order:
 
 def clean_orders() -> list[Order]:
     """Return the orders before anything went wrong with them."""
-    rng = random.Random(SEED)  # noqa: S311  example data, not secrets
+    rng = random.Random(SEED)
     orders = []
     for number in range(ROWS - DUPLICATES - UNUSABLE):
         category = rng.choices(list(CATALOGUE), weights=(6, 4, 5, 3, 3, 4))[0]
@@ -194,7 +194,7 @@ def spoil(row: dict[str, str], number: int, rng: random.Random) -> dict[str, str
 def rows() -> list[dict[str, str]]:
     """Return all rows of the file, in the order in which they stand there."""
     orders = clean_orders()
-    rng = random.Random(SEED + 1)  # noqa: S311  example data, not secrets
+    rng = random.Random(SEED + 1)
     dirty = [soil(order, rng) for order in orders]
     dirty += [soil(order, rng) for order in rng.sample(orders, DUPLICATES // 2)]
     dirty += [dict(row) for row in rng.sample(dirty, DUPLICATES - DUPLICATES // 2)]

@@ -1,4 +1,4 @@
-# ruff: noqa: INP001 - a script beside the pages that it writes
+
 """Writes the reference pages that are made from the code: `python docs/reference/generate.py`.
 
 `limits.md` comes from the docstrings of `dspex.limits.Limits`, `errors.md` from those of

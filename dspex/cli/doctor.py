@@ -23,7 +23,7 @@ from rich.table import Table
 import dspex
 from dspex.cli import exits
 from dspex.runtimes import locate, rust, toolchain
-from dspex.runtimes.store import cache_folder
+from dspex.runtimes.store import CACHE_ENVIRONMENT_NAME, CacheUntrusted, cache_folder, check_above
 
 PROBE_TIMEOUT_S = 60.0
 _WIDTH_WITHOUT_TERMINAL = 100
@@ -121,11 +121,27 @@ def _facts() -> list[Fact]:
         Fact("dspex", fine=True, said=f"{dspex.__version__}, on Python {platform.python_version()}"),
         _platform(),
         Fact("wasmtime", fine=True, said=importlib.metadata.version("wasmtime")),
-        Fact("cache", fine=True, said=str(cache_folder())),
+        _cache(),
     ]
     facts.extend(_runtimes(buildable=facts[1].fine))
     facts.append(_rust())
     return facts
+
+
+def _cache() -> Fact:
+    """Say where compiled code is kept, and whether it can be, for this user alone."""
+    folder = cache_folder().absolute()
+    there = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
+    if not there.is_dir():
+        return Fact("cache", fine=False, said=f"{folder}: {there} is not a folder")
+    try:
+        check_above(folder / "compiled")
+    except CacheUntrusted as error:
+        return Fact("cache", fine=False, said=str(error))
+    if not os.access(there, os.W_OK | os.X_OK):
+        said = f"{folder}: {there} cannot be written to; set {CACHE_ENVIRONMENT_NAME} to another folder"
+        return Fact("cache", fine=False, said=said)
+    return Fact("cache", fine=True, said=str(folder))
 
 
 def _rust() -> Fact:
@@ -177,9 +193,17 @@ def _build_tools(name: str, why: str) -> Fact:
     return Fact(name, fine=True, said=f"{why}: built at first use, with {node}")
 
 
+class _Console(Console):
+    """One that leaves it to the command line to say that nobody reads it."""
+
+    def on_broken_pipe(self) -> None:
+        """Let the error through that is being handled."""
+        raise  # noqa: PLE0704 - rich calls this from its `except`
+
+
 def _show(facts: list[Fact], layers: tuple[LayerRow, ...]) -> None:
     width = shutil.get_terminal_size((_WIDTH_WITHOUT_TERMINAL, 0)).columns
-    console = Console(width=width, highlight=False)
+    console = _Console(width=width, highlight=False)
     table = Table(title="This machine", title_justify="left", show_header=False)
     for fact in facts:
         missing = "[yellow]--[/]" if fact.optional else "[red]no[/]"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
@@ -20,7 +22,7 @@ LOST: Final = 5
 INTERRUPTED: Final = 130
 """By Ctrl-C: 128 + SIGINT, as shells say it."""
 OUTPUT_CLOSED: Final = 141
-"""Whoever read the output went away: 128 + SIGPIPE, as shells say it."""
+"""The output cannot be written, mostly because whoever read it went away: 128 + SIGPIPE, as shells say it."""
 
 OF_STATUS: Final[Mapping[str, int]] = {
     "ok": OK,
@@ -56,3 +58,38 @@ class LostError(CommandError):
     """No worker could be had, or it is gone."""
 
     exit_code = LOST
+
+
+class OutputLostError(CommandError):
+    """The output cannot be written; who went away on purpose, as `head` does, is told nothing."""
+
+    exit_code = OUTPUT_CLOSED
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(f"the output cannot be written: {cause.strerror or cause}")
+        self._expected = cause.errno == errno.EPIPE
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the message, where one is due."""
+        leave_output_alone(1)
+        if self._expected:
+            leave_output_alone(2)
+        else:
+            super().show(file)
+
+
+def is_output_error(error: OSError) -> bool:
+    """Tell whether an error is that of writing to an open file: such a one names no path."""
+    return error.filename is None and error.errno in _OF_OUTPUT
+
+
+def leave_output_alone(number: int) -> None:
+    """Keep the interpreter from flushing to a descriptor, at its end, what cannot be written."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)
+
+
+_OF_OUTPUT: Final = frozenset(
+    {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
+)

@@ -56,6 +56,10 @@ class _Commands(click.Group):
             raise exits.UnusableError(str(error)) from error
         except dspex.WorkerLost as error:
             raise exits.LostError(str(error)) from error
+        except OSError as error:
+            if not exits.is_output_error(error):
+                raise
+            raise exits.OutputLostError(error) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands from the table, without importing any."""

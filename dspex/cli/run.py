@@ -46,6 +46,7 @@ LANGUAGES = {
 @click.option(
     "-l", "--language", help="Language of the program; by default what FILE's ending says, or Python."
 )
+@click.option("--image", metavar="NAME", help="Image with packages; see `dspex image list`.")
 @click.option(
     "--policy",
     default="compute",
@@ -91,6 +92,7 @@ def run(
     file: str,
     args: tuple[str, ...],
     language: str | None,
+    image: str | None,
     policy: str,
     timeout_s: float | None,
     files: tuple[str, ...],
@@ -123,6 +125,7 @@ def run(
     language = language or LANGUAGES.get(Path(file).suffix, "python")
     parameters: dict[str, Any] = {
         "language": language,
+        "image": image,
         "timeout_s": timeout_s,
         "variables": dict(_variable(text) for text in variables),
         "files": dict(_file(text) for text in files),
@@ -137,7 +140,7 @@ def run(
         allowed = f"{loaded.limits.wall_s:g} s"
         click.echo(f"dspex: --timeout: the policy {policy!r} allows {allowed} only", err=True)
     with dspex.Engine(
-        policy=loaded, workers_max=1, idle_max=1, languages=[language]
+        policy=loaded, workers_max=1, idle_max=1, languages=[] if image else [language]
     ) as engine:
         if as_json:
             outcome = engine.run(code, **parameters)
@@ -167,7 +170,7 @@ class _Output:
     def __init__(self) -> None:
         self._pieces: queue.SimpleQueue[tuple[str, str] | None] = queue.SimpleQueue()
         self._written = {"stdout": 0, "stderr": 0}
-        self._closed = False
+        self._failure: OSError | None = None
         self._thread = threading.Thread(target=self._write_all, daemon=True)
         self._cancel: Callable[[], None]
 
@@ -181,7 +184,11 @@ class _Output:
         self._thread.start()
 
     def finish(self, outcome: dspex.Outcome) -> None:
-        """Write what is left; exit if nobody reads it any more."""
+        """Write what is left.
+
+        Raises:
+            exits.OutputLostError: if it, or what came before, could not be written.
+        """
         self._pieces.put(None)
         self._thread.join()
         # A last character that is not complete is no text, and did not come through `put`.
@@ -189,19 +196,20 @@ class _Output:
             (stream, text[self._written[stream] :])
             for stream, text in (("stdout", outcome.stdout), ("stderr", outcome.stderr))
         ]
-        if self._closed or not all(self._write(*piece) for piece in rest):
-            _leave_output_alone()
-            raise SystemExit(exits.OUTPUT_CLOSED)
+        for piece in rest:
+            if self._failure is None:
+                self._write(*piece)
+        if self._failure is not None:
+            raise exits.OutputLostError(self._failure)
 
     def _write_all(self) -> None:
         while (piece := self._pieces.get()) is not None:
             if not self._write(*piece):
-                self._closed = True
                 self._cancel()
                 return
 
     def _write(self, stream: str, text: str) -> bool:
-        """Write one piece; False if nobody can read it."""
+        """Write one piece; False if that failed, for the reason that is kept."""
         self._written[stream] += len(text)
         opened = sys.stdout if stream == "stdout" else sys.stderr
         if opened is None:  # this process was started without it
@@ -215,17 +223,10 @@ class _Output:
                 if written is None:  # somebody has made it non-blocking, and it is full
                     time.sleep(FULL_OUTPUT_WAIT_S)
                 rest = rest[written or 0 :]
-        except OSError:
+        except OSError as error:
+            self._failure = error
             return False
         return True
-
-
-def _leave_output_alone() -> None:
-    """Keep the interpreter from flushing, at its end, what cannot be written."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for number in (1, 2):
-        os.dup2(nowhere, number)
-    os.close(nowhere)
 
 
 def _say(outcome: dspex.Outcome, file: str, *, show_value: bool) -> None:

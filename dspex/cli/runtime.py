@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from dspex.cli import exits
-from dspex.runtimes import locate
+from dspex.runtimes import locate, prune
 from dspex.runtimes.progress import Terminal
 
 
@@ -67,6 +67,24 @@ def status(context: click.Context) -> None:
         click.echo(f"  portable  {_place(one.portable, one.portable_from)}")
         click.echo(f"  compiled  {_place(one.compiled, one.compiled_note)}")
     context.exit(exits.OK if all(one.ready for one in found) else exits.RAISED)
+
+
+@runtime.command(name="prune")
+def prune_() -> None:
+    """Delete runtimes, images and packages that nothing here uses any more, and say what that gives back.
+
+    A new dspex or wasmtime leaves older runtimes behind. What is current stays, as do all images; what is
+    being built just now is left alone. Programs that run are not disturbed.
+    """
+    try:
+        done = prune.prune()
+    except (OSError, RuntimeError) as error:
+        raise exits.NotReadyError(f"the cache could not be pruned: {error}") from error
+    for path in done.removed:
+        click.echo(f"deleted {path}")
+    for name in done.busy:
+        click.echo(f"in use, left alone: {name}", err=True)
+    click.echo(f"{done.bytes_freed / 1e6:.1f} MB freed")
 
 
 def _place(folder: Path | None, note: str) -> str:

@@ -11,6 +11,7 @@ import base64
 import contextlib
 import json
 import secrets
+import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,6 +25,7 @@ import dspex
 from dspex.async_engine import open_engine
 from dspex.errors import DspexError
 from dspex.languages import table
+from dspex.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -31,14 +33,17 @@ if TYPE_CHECKING:
 
     from dspex.async_engine import AsyncEngine, AsyncSession
     from dspex.outcome import Outcome
-    from dspex.policy import Policy
     from dspex.streaming import AsyncStream
 
 SESSIONS_MAX = 32
+ABANDONED_AFTER_S = 3600.0
+"""How long a session rests before it has to make room for another: a client may have gone without a word."""
 FILES_BYTES_MAX = 4 * 1024 * 1024
 """How much of the files of a run goes into its result, and how much a session remembers."""
 TEXT_CHARS_MAX = 100_000
 """Longest text that a client is shown of each stream; the structured result has all of it."""
+_SHOWN_CHARS = 4
+"""Of a session's id, for those who have it to know it again."""
 _IMAGES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif"}
 
 Code = Annotated[str, Field(description="The program. The value of its last expression is returned.")]
@@ -60,6 +65,7 @@ class _Open:
     exits: contextlib.AsyncExitStack
     files: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
     """What was written in it, as far as it is remembered."""
+    used_s: float = field(default_factory=time.monotonic)
 
 
 def make_server(
@@ -69,7 +75,8 @@ def make_server(
 
     Args:
         policy: What programs may reach and spend.
-        sessions_max: Most sessions open at once, all clients together.
+        sessions_max: Most sessions open at once, all clients together. One that has rested for an hour
+            makes room for another.
         options: Further parameters of `dspex.Engine`.
 
     Example:
@@ -77,26 +84,37 @@ def make_server(
         >>> server.name
         'dspex'
     """
+    granted = Policy.load(policy)
     service = _Service(sessions_max)
 
     @contextlib.asynccontextmanager
     async def lifespan(_server: MCPServer[Any]) -> AsyncIterator[None]:
-        async with open_engine(policy=policy, **options) as service.engine:
+        async with open_engine(policy=granted, **options) as service.engine:
             try:
                 yield
             finally:
                 await service.close()
 
     server: MCPServer[Any] = MCPServer(
-        "dspex", version=dspex.__version__, instructions=_INSTRUCTIONS, lifespan=lifespan
+        "dspex", version=dspex.__version__, instructions=_instructions(granted), lifespan=lifespan
     )
     service.register(server)
     return server
 
 
-_INSTRUCTIONS = """Runs programs in a sandbox: no network, no files of the host. run_code runs a \
-program in a fresh sandbox; open_session gives one whose variables and files stay from call to call. \
-Files that a program writes in its working directory come back with the result."""
+def _instructions(granted: Policy) -> str:
+    """Say to a model what the server is for, and no more than the policy keeps."""
+    nothing = [
+        said
+        for said, there in (("no network", granted.network), ("no files of the host", granted.mounts))
+        if not there
+    ]
+    return (
+        f"Runs programs in a sandbox: {', '.join([*nothing, 'limits on everything'])} (see "
+        "describe_policy). run_code runs a program in a fresh sandbox; open_session gives one whose "
+        "variables and files stay from call to call. Files that a program writes in its working "
+        "directory come back with the result."
+    )
 
 
 class _Service:
@@ -106,6 +124,7 @@ class _Service:
         self._sessions_max = sessions_max
         self.engine: AsyncEngine
         self._sessions: dict[str, _Open] = {}
+        self._opening = 0
 
     def register(self, server: MCPServer[Any]) -> None:
         """Offer every method as a tool of its name."""
@@ -126,6 +145,7 @@ class _Service:
         if found is None:
             msg = f"there is no session {session!r}; open_session makes one"
             raise ToolError(msg)
+        found.used_s = time.monotonic()
         return found
 
     async def run_code(
@@ -133,7 +153,10 @@ class _Service:
         ctx: Context[Any],
         code: Code,
         *,
-        language: Language = "python",
+        language: Annotated[
+            str | None,
+            Field(description="One of the names that list_languages gives; by default the session's, or python."),
+        ] = None,
         session: Annotated[
             str | None, Field(description="A session to run in; a fresh sandbox if absent.")
         ] = None,
@@ -153,32 +176,47 @@ class _Service:
         }
         with _client_mistakes():
             if session is None:
-                stream = self.engine.stream(code, language=language, image=image, **given)
+                stream = self.engine.stream(code, language=language or "python", image=image, **given)
                 place = None
             else:
                 place = self._find(session)
+                _check_same("language", language, place.language)
+                _check_same("image", image, place.image)
                 stream = place.session.stream(code, **given)
             async with stream:
                 await _report(ctx, stream)
                 outcome = await stream.outcome()
         if place is not None:
+            place.used_s = time.monotonic()
             _remember(place, files or {}, outcome)
         return _result(outcome)
 
     async def open_session(self, language: Language = "python", image: str | None = None) -> str:
         """Open a sandbox whose variables, functions and files stay; returns its id."""
-        sessions = self._sessions
-        if len(sessions) >= self._sessions_max:
-            msg = f"{len(sessions)} sessions are open, {self._sessions_max} allowed; close one first"
-            raise ToolError(msg)
-        exits = contextlib.AsyncExitStack()
-        with _client_mistakes():
-            made = await exits.enter_async_context(
-                self.engine.session(language=language, image=image)
-            )
+        await self._make_room()
+        self._opening += 1
+        try:
+            exits = contextlib.AsyncExitStack()
+            with _client_mistakes():
+                made = await exits.enter_async_context(
+                    self.engine.session(language=language, image=image)
+                )
+        finally:
+            self._opening -= 1
         name = secrets.token_urlsafe(12)
-        sessions[name] = _Open(made, language, image, exits)
+        self._sessions[name] = _Open(made, language, image, exits)
         return name
+
+    async def _make_room(self) -> None:
+        """Close the session that was left alone the longest, if there is one and no room for another."""
+        if len(self._sessions) + self._opening < self._sessions_max:
+            return
+        oldest = min(self._sessions, key=lambda name: self._sessions[name].used_s, default=None)
+        if oldest is None or time.monotonic() - self._sessions[oldest].used_s < ABANDONED_AFTER_S:
+            there = len(self._sessions) + self._opening
+            msg = f"{there} sessions are open, {self._sessions_max} allowed; close one first"
+            raise ToolError(msg)
+        await self._sessions.pop(oldest).exits.aclose()
 
     async def close_session(self, session: SessionId) -> str:
         """Close a session; its state is gone."""
@@ -187,12 +225,14 @@ class _Service:
         await found.exits.aclose()
         return "closed"
 
-    async def list_sessions(self) -> list[dict[str, Any]]:
-        """List the open sessions."""
+    async def list_sessions(self, ctx: Context[Any]) -> list[dict[str, Any]]:
+        """List the open sessions; over HTTP, where they may be other clients', without what opens them."""
+        shared = ctx.headers is not None
         return [
             {
-                "session": name, "language": one.language, "image": one.image,
-                "usable": not one.session.closed, "files": sorted(one.files),
+                "session": f"{name[:_SHOWN_CHARS]}..." if shared else name,
+                "language": one.language, "image": one.image, "usable": not one.session.closed,
+                "files": [] if shared else sorted(one.files),
             }
             for name, one in self._sessions.items()
         ]
@@ -223,6 +263,12 @@ class _Service:
         described: dict[str, Any] = json.loads(self.engine.policy.model_dump_json())
         described.pop("mounts", None)  # where things lie on the host is nobody's business
         return described
+
+
+def _check_same(what: str, wanted: str | None, there: str | None) -> None:
+    if wanted not in (None, there):
+        msg = f"the session's {what} is {there or 'the default one'}, not {wanted}"
+        raise ToolError(msg)
 
 
 def _grants(policy: Policy, image: str) -> bool:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from dspex.protocol.messages import Answer, Ended, FromWorker, Run
     from dspex.runtimes.progress import Progress
+    from dspex.wasm.state import Terms
 
 
 class Link(Protocol):
@@ -60,6 +61,33 @@ class Language(Protocol):
         """Run a program; outputs, files and calls go through `link`.
 
         It must return whatever the guest does, short of never giving control back.
+        """
+
+
+class StateKeeper(Language, Protocol):
+    """A language whose guests can be written down between two runs; see `LanguageSpec.saves`.
+
+    `dspex.wasm.state` does the work for guests that are instances of a snapshot.
+    """
+
+    def save_state(self, descriptor: int, bytes_max: int) -> int:
+        """Write the guest's state to the start of a memory file; return its size.
+
+        Raises:
+            StateUnusable: It does not fit.
+        """
+
+    def restore_state(self, descriptor: int, size: int, terms: Terms, *, twin: bool) -> None:
+        """Be the guest whose state is in a file, in place of the current one.
+
+        Args:
+            descriptor: A memory file that nobody can change any more; what is in it may be hostile.
+            size: Its size.
+            terms: What the guest may have.
+            twin: Whether the saved guest may live on elsewhere: draw fresh randomness.
+
+        Raises:
+            StateUnusable: It cannot be; this guest is of no use any more.
         """
 
 
@@ -125,6 +153,9 @@ class LanguageSpec:
 
     sessions: bool = True
     """Whether state can live from run to run."""
+
+    saves: bool = False
+    """Whether sessions can be saved, forked and parked: `guest` is a `StateKeeper`."""
 
     tools: bool = True
     """Whether programs can call the caller's tools."""

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dspex.protocol.messages import MountedFile, MountedRemoval
+from dspex.protocol.messages import MountedFile, MountedRemoval, MountGiven
 from dspex.wasm.emscripten import HOME, SyscallError
+from dspex.wasm.state import StateUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dspex.protocol.messages import MountGiven, Run
+    from dspex.protocol.messages import Run
     from dspex.wasm.emscripten import MemoryFileSystem
 
 _READ_ONLY_FILE = 0o444
 REMOVALS_PER_MESSAGE_MAX = 1000
+_mounts_decoder = msgspec.msgpack.Decoder(list[tuple[MountGiven, set[str]]])
 
 
 class FilesRefused(OSError):
@@ -39,6 +41,22 @@ class MountedTrees:
         self._mounts: list[tuple[MountGiven, set[str]]] = []
         self.left_out: list[str] = []
         """Names that the last `changes` left out, because they do not fit their mount."""
+
+    def dump(self) -> bytes:
+        """Write down which mounts there are; their files are the file system's."""
+        return msgspec.msgpack.encode(self._mounts)
+
+    def restore(self, dumped: bytes) -> None:
+        """Have the mounts that were written down.
+
+        Raises:
+            StateUnusable: They are none.
+        """
+        try:
+            self._mounts = _mounts_decoder.decode(dumped)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            msg = f"mounts: {error}"
+            raise StateUnusable(msg) from error
 
     def give(self, files: MemoryFileSystem, run: Run) -> None:
         """Put the run's files and mounts into the guest's file system, under the run's quotas.

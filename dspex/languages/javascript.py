@@ -24,7 +24,7 @@ from dspex.languages.files import FilesRefused, MountedTrees
 from dspex.languages.python import load_base_layer, repeatable_sources
 from dspex.languages.quickjs import EVAL_ASYNC, EVAL_MODULE, PromiseState, QuickJS, Thrown
 from dspex.protocol.messages import Budget, BudgetUsedUp, Ended, InstanceGone, Run
-from dspex.wasm import interrupt
+from dspex.wasm import interrupt, state
 from dspex.wasm.emscripten import (
     HOME,
     Clock,
@@ -167,6 +167,10 @@ rows.reduce((sum, row) => sum + row.n, 0)
     def boot(self) -> None:
         """Make a fresh guest from the snapshot, with an empty file system."""
         self._machine.boot()
+        self._enter_guest()
+
+    def _enter_guest(self) -> None:
+        """Take hold of a fresh instance, with an empty file system."""
         self._mounts.forget()
         self._files = MemoryFileSystem(
             base=self._base, quotas=Quotas(), write_output=self._account.write_output
@@ -229,6 +233,28 @@ rows.reduce((sum, row) => sum + row.n, 0)
             peak_memory_bytes=len(machine.memory.view),
             files_left_out=self._send_files(run),
         )
+
+    def save_state(self, descriptor: int, bytes_max: int) -> int:
+        """Write the guest's state to a memory file; return its size."""
+        self._forget_rejections()
+        rest = state.rest_of(self._files, self._syscalls.clock, own=self._mounts.dump())
+        return state.save(self._machine, rest, descriptor, bytes_max)
+
+    def restore_state(
+        self, descriptor: int, size: int, terms: state.Terms, *, twin: bool
+    ) -> None:
+        """Be the guest whose state is in a file."""
+        with state.SavedState(descriptor, size) as saved:
+            self._machine.boot()
+            saved.fill(self._machine, terms.memory_bytes)
+            self._enter_guest()
+            own = saved.restore_rest(self._files, self._real_clock, terms)
+        self._syscalls.clock, self._syscalls.random_bytes = self._real_clock, os.urandom
+        self._draw = os.urandom
+        if terms.mounted:
+            self._mounts.restore(own.own)
+        if twin:
+            self._seed()
 
     # One run.
 
@@ -370,7 +396,8 @@ rows.reduce((sum, row) => sum + row.n, 0)
             if state is PromiseState.REJECTED:
                 return
             if self._rejected.keys() - {self._main}:
-                _, reason = self._rejected.pop(min(self._rejected.keys() - {self._main}))
+                promise_of_it, reason = self._rejected.pop(min(self._rejected.keys() - {self._main}))
+                js.free(promise_of_it)
                 raise Thrown(reason)
             if not until_quiet and state is PromiseState.FULFILLED:
                 return

@@ -13,7 +13,7 @@ import mmap
 import os
 import struct
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import wasmtime
@@ -21,7 +21,7 @@ import wasmtime
 from dspex.languages.account import FILES_LEFT_OUT_MAX, NAP_S, OutputFlood, RunAccount
 from dspex.languages.files import FilesRefused, MountedTrees
 from dspex.protocol.messages import ENVELOPE_BYTES, BudgetUsedUp, Ended, InstanceGone, Run
-from dspex.wasm import interrupt
+from dspex.wasm import interrupt, state
 from dspex.wasm.emscripten import (
     HOME,
     IMPLEMENTED,
@@ -75,15 +75,18 @@ class Request:
         self._at = 0
 
     def give(self, data: bytes) -> None:
+        """Offer the next request."""
         self._data, self._at = memoryview(data), 0
 
     def read_into(self, target: memoryview) -> int:
+        """Read on."""
         piece = self._data[self._at : self._at + len(target)]
         target[: len(piece)] = piece
         self._at += len(piece)
         return len(piece)
 
     def write(self, data: memoryview) -> int:
+        """Refuse: nothing is written here."""
         raise SyscallError(Errno.EBADF)
 
 
@@ -96,13 +99,16 @@ class Reply:
         self.expect(0)
 
     def expect(self, bytes_max: int) -> None:
+        """Forget what was written; take so many bytes from now on."""
         self._pieces: list[bytes] = []
         self._size, self._bytes_max = 0, bytes_max
 
     def read_into(self, target: memoryview) -> int:
+        """Refuse: nothing is read here."""
         raise SyscallError(Errno.EBADF)
 
     def write(self, data: memoryview) -> int:
+        """Keep what still fits."""
         if self._size + len(data) > self._bytes_max:
             raise SyscallError(Errno.ENOSPC)
         self._size += len(data)
@@ -126,6 +132,7 @@ class Calls:
         self.allow(tools=False)
 
     def allow(self, *, tools: bool) -> None:
+        """Say whether the run has tools."""
         self.allowed = tools
         self._data = memoryview(b"")
         self._wait_s: float | None = None
@@ -147,6 +154,7 @@ class Calls:
         return len(message)
 
     def read_into(self, target: memoryview) -> int:
+        """Wait for answers, and give those that have come."""
         if not self.allowed:
             raise SyscallError(Errno.EPERM)
         if not self._data:
@@ -179,6 +187,7 @@ sum(row["n"] for row in rows)
     smallest = b"1 + 1"
     arrays = False
     """Whether this guest has numpy, and so gives and takes arrays as such."""
+    account_kind, reply_kind, calls_kind = RunAccount, Reply, Calls
 
     def __init__(self, runtime: Path) -> None:
         """Load the compiled snapshot and the files that every guest shares.
@@ -189,16 +198,28 @@ sum(row["n"] for row in rows)
         """
         entry = json.loads((runtime / ENTRY).read_text())
         self._turn_address: int = entry["turn"]
-        self._machine = Machine.load(new_engine(), runtime / COMPILED)
+        self._machine = self._load(runtime)
         self._base = load_base_layer(runtime)
-        self._flag = interrupt.InterruptFlag()
+        self._flag = self._find_flag(entry)
         self._owned = False
-        self._account = RunAccount(self._flag.raise_flag, self._flag.seen)
-        self._request, self._reply = Request(), Reply()
-        self._calls = Calls(self._account)
+        self._reseed = False
+        """Whether the next run is to draw fresh randomness, as its guest has a twin."""
+        self._account = self.account_kind(self._flag.raise_flag, self._flag.seen)
+        self._request, self._reply = Request(), self.reply_kind()
+        self._calls = self.calls_kind(self._account)
         self._mounts = MountedTrees()
         self._files = MemoryFileSystem(base=self._base)
         self._clock = Clock(wait_ns=self._wait)
+        self._syscalls = self._connect(entry)
+
+    def _load(self, runtime: Path) -> Machine:
+        return Machine.load(new_engine(), runtime / COMPILED)
+
+    def _find_flag(self, _entry: dict[str, Any]) -> interrupt.InterruptFlag:
+        return interrupt.InterruptFlag()
+
+    def _connect(self, entry: dict[str, Any]) -> GuestCalls:
+        """Answer what the guest imports."""
         syscalls = Syscalls(
             self._machine.memory,
             self._files,
@@ -207,15 +228,19 @@ sum(row["n"] for row in rows)
             zone_fields=tuple(entry["zone_fields"]),
         )
         syscalls.allocate = self._allocate
-        self._syscalls: GuestCalls = syscalls
         merged = MergedModules(self._machine.memory, entry.get("native", {}))
         self._machine.bind(
             host_functions(self._machine, syscalls, self._check_signals, merged)
         )
+        return syscalls
 
     def boot(self) -> None:
         """Make a fresh guest from the snapshot, with an empty file system."""
         self._machine.boot()
+        self._enter_guest()
+
+    def _enter_guest(self) -> None:
+        """Take hold of a fresh instance, with an empty file system."""
         self._mounts.forget()
         self._files = MemoryFileSystem(
             base=self._base, quotas=Quotas(), write_output=self._account.write_output
@@ -225,9 +250,12 @@ sum(row["n"] for row in rows)
         self._files.install_channel(CALLS_FD, self._calls)
         self._syscalls.fs = self._files
         self._turn = self._machine.function("PyObject_CallNoArgs", 1)
-        self._flag_address = self._machine.global_i32("Py_EMSCRIPTEN_SIGNAL_HANDLING")
+        self._flag_address = self._flag_place()
         if self._owned:
             self._flag.attach(self._machine.memory.address + self._flag_address)
+
+    def _flag_place(self) -> int:
+        return self._machine.global_i32("Py_EMSCRIPTEN_SIGNAL_HANDLING")
 
     def enter_worker(self) -> tuple[int, ...]:
         """Give this process an interrupt page of its own."""
@@ -264,10 +292,11 @@ sum(row["n"] for row in rows)
             "kind": "run", "single": run.single, "filename": run.filename, "args": run.args,
             "env": run.env, "stream": run.stream, "value_bytes": budget.value_bytes,
             "value_depth": budget.value_depth, "source_bytes": len(run.source),
-            "reseed": run.repeatable is not None, "host_calls": budget.host_calls,
+            "reseed": run.repeatable is not None or self._reseed, "host_calls": budget.host_calls,
             "arrays": self.arrays,
             "tools": msgspec.Raw(run.tools) if run.tools else None,
         }
+        self._reseed = False
         try:
             self._call(head, run.source, run.variables)
             report, value = self._reply.take()
@@ -290,6 +319,30 @@ sum(row["n"] for row in rows)
             peak_memory_bytes=len(self._machine.memory.view),
             files_left_out=self._send_files(run),
         )
+
+    def save_state(self, descriptor: int, bytes_max: int) -> int:
+        """Write the guest's state to a memory file; return its size."""
+        self._flag.clear()
+        syscalls = self._syscalls
+        rest = state.rest_of(self._files, self._clock, syscalls.zone_fields, self._mounts.dump())
+        return state.save(self._machine, rest, descriptor, bytes_max)
+
+    def restore_state(
+        self, descriptor: int, size: int, terms: state.Terms, *, twin: bool
+    ) -> None:
+        """Be the guest whose state is in a file."""
+        with state.SavedState(descriptor, size) as saved:
+            self._machine.boot()
+            saved.fill(self._machine, terms.memory_bytes)
+            self._enter_guest()
+            own = saved.restore_rest(self._files, self._clock, terms)
+        self._syscalls.clock = self._clock
+        self._syscalls.random_bytes = os.urandom
+        if own.zone_fields is not None:
+            self._syscalls.zone_fields = own.zone_fields
+        if terms.mounted:
+            self._mounts.restore(own.own)
+        self._reseed = twin
 
     def _call(self, head: dict[str, object], source: bytes = b"", variables: bytes = b"") -> None:
         line = msgspec.json.encode(head)

@@ -14,33 +14,19 @@ one that would end the guest, which is why processor time is measured by SIGVTAL
 from __future__ import annotations
 
 import ctypes
-import json
 import signal
 import struct
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dspex.languages.account import NAP_S, RunAccount
-from dspex.languages.files import MountedTrees
-from dspex.languages.python import (
-    CALLS_FD,
-    COMPILED,
-    ENTRY,
-    ENVIRONMENT,
-    REPLY_FD,
-    REQUEST_FD,
-    Calls,
-    PythonGuest,
-    Reply,
-    Request,
-    load_base_layer,
-)
-from dspex.protocol.messages import BudgetUsedUp
+from dspex.languages.python import COMPILED, ENVIRONMENT, Calls, PythonGuest, Reply
+from dspex.protocol.messages import BudgetUsedUp, MessageError, decode_report
 from dspex.wasm import interrupt
-from dspex.wasm.emscripten import Clock, Errno, MemoryFileSystem, Quotas, SyscallError
+from dspex.wasm.emscripten import Errno, MemoryFileSystem, SyscallError
 from dspex.wasm.engine import new_engine
 from dspex.wasm.instance import Machine
-from dspex.wasm.overlay import MemoryFile
+from dspex.wasm.overlay import MemoryFile, OverlaidMachine
 from dspex.wasm.wasi import abi
 from dspex.wasm.wasi.preview1 import Preview1
 
@@ -51,6 +37,7 @@ if TYPE_CHECKING:
 
     from dspex.languages.base import Link
     from dspex.protocol.messages import Ended, Run
+    from dspex.wasm.emscripten.calls import Calls as GuestCalls
 
 MEMORY = "memory.bin"
 ARCHIVE = "/usr/local/lib/python315.zip"
@@ -58,10 +45,12 @@ FIGURES, FIGURES_PLACE = "/usr/local/share/mpl-data", f"{ARCHIVE}/matplotlib/mpl
 """matplotlib's fonts and styles: where they lie, and where it looks for them."""
 
 GUEST_ENVIRONMENT = {
-    **ENVIRONMENT, "MPLBACKEND": "Agg", "MPLCONFIGDIR": "/tmp/matplotlib", "PYTHONTZPATH": "",  # noqa: S108
+    **ENVIRONMENT, "MPLBACKEND": "Agg", "MPLCONFIGDIR": "/tmp/matplotlib", "PYTHONTZPATH": "",  # noqa: S108 - a path of the guest's
 }  # fmt: skip
 
 ASYNC_EXCEPTION_BIT = 8
+_MEMORY_ERRORS = ("MemoryError", "_ArrayMemoryError")
+_ALLOCATION_FAILED = ("Unable to allocate ", "std::bad_alloc")
 _POINTER = struct.Struct("<I")
 _NO_HOST = -1
 
@@ -138,8 +127,24 @@ class _Reply(Reply):
 
     def take(self) -> tuple[bytes, bytes]:
         report, value = super().take()
-        self.out_of_memory = b'MemoryError"' in report
+        self.out_of_memory = tells_of_too_little_memory(report)
         return report, value
+
+
+def tells_of_too_little_memory(report: bytes) -> bool:
+    """Tell whether a guest's report is of an allocation that failed.
+
+    Memory grows here without the host's being asked. So the message decides: the interpreter's own
+    error has none, numpy says what it was asked for, C++ code says `bad_alloc`. Others are
+    raised for other reasons, such as a program that is nested too deeply for the parser.
+    """
+    try:
+        said = decode_report(report)
+    except MessageError:
+        return False
+    return said.type.rpartition(".")[2] in _MEMORY_ERRORS and (
+        not said.message or said.message.startswith(_ALLOCATION_FAILED)
+    )
 
 
 class ScientificGuest(PythonGuest):
@@ -158,54 +163,36 @@ np.arange(12.0).reshape(3, 4) @ np.ones(4)
     smallest = b"import numpy as np\nnp.arange(3).sum()"
     arrays = True
 
-    def __init__(self, runtime: Path) -> None:  # pylint: disable=super-init-not-called
-        """Load the compiled code, the memory and the files that every guest shares.
+    account_kind, reply_kind, calls_kind = _Account, _Reply, _Calls
+    _wasi: Preview1
 
-        Raises:
-            FileNotFoundError: if the folder is not a built image.
-            wasmtime.WasmtimeError: if it was compiled for something else.
-        """
-        entry = json.loads((runtime / ENTRY).read_text())
-        self._turn_address: int = entry["turn"]
+    def _load(self, runtime: Path) -> Machine:
+        return OverlaidMachine.overlaid(
+            new_engine(), runtime / COMPILED, MemoryFile(runtime / MEMORY)
+        )
+
+    def _find_flag(self, entry: dict[str, Any]) -> interrupt.InterruptFlag:
         self._breaker_at: int = entry["eval_breaker"]
         self._exception_at: int = entry["async_exception"]
         self._exception: int = entry["keyboard_interrupt"]
-        self._machine = Machine.load(new_engine(), runtime / COMPILED)
-        self._memory_file = MemoryFile(runtime / MEMORY)
-        self._base = load_base_layer(runtime)
-        self._flag = EvalBreaker(self._arm)
-        self._owned = False
-        self._account = _Account(self._flag.raise_flag, self._flag.seen)
-        self._request = Request()
-        self._reply = self._noting = _Reply()
-        self._calls = _Calls(self._account)
-        self._mounts = MountedTrees()
-        self._files = MemoryFileSystem(base=self._base)
-        self._clock = Clock(wait_ns=self._wait)
-        self._syscalls = self._wasi = Preview1(self._machine.memory, self._files, clock=self._clock)
-        self._machine.bind(host_functions(self._machine, self._wasi))
+        return EvalBreaker(self._arm)
 
-    def boot(self) -> None:
-        """Make a fresh guest from the memory file, with an empty file system."""
-        machine = self._machine
-        machine.boot()
-        self._memory_file.lay_over(machine.memory)
-        self._mounts.forget()
-        self._files = MemoryFileSystem(
-            base=self._base, quotas=Quotas(), write_output=self._account.write_output
-        )
-        self._files.install_channel(REQUEST_FD, self._request)
-        self._files.install_channel(REPLY_FD, self._reply)
-        self._files.install_channel(CALLS_FD, self._calls)
+    def _connect(self, _entry: dict[str, Any]) -> GuestCalls:
+        self._wasi = Preview1(self._machine.memory, self._files, clock=self._clock)
+        self._machine.bind(host_functions(self._machine, self._wasi))
+        return self._wasi
+
+    def _enter_guest(self) -> None:
+        """Take hold of a fresh instance, with an empty file system."""
+        super()._enter_guest()
         open_files(self._wasi, self._files)
-        self._turn = machine.function("PyObject_CallNoArgs", 1)
-        self._flag_address = self._breaker_at
-        if self._owned:
-            self._flag.attach(machine.memory.address + self._flag_address)
+
+    def _flag_place(self) -> int:
+        return self._breaker_at
 
     def serve(self, run: Run, link: Link) -> Ended:
         """Run a program to its end, its budget's end or the guest's end."""
-        self._machine.limit_memory(max(run.budget.memory_bytes, self._memory_file.size))
+        self._machine.limit_memory(max(run.budget.memory_bytes, len(self._machine.memory.view)))
         self._arm()
         return super().serve(run, link)
 
@@ -227,7 +214,7 @@ np.arange(12.0).reshape(3, 4) @ np.ones(4)
     def _turned_down(self, run: Run) -> BudgetUsedUp | None:
         memory = self._machine.memory
         memory.sync()
-        if self._noting.out_of_memory:
+        if isinstance(self._reply, _Reply) and self._reply.out_of_memory:
             return BudgetUsedUp("memory_bytes", run.budget.memory_bytes, len(memory.view))
         return super()._turned_down(run)
 

@@ -42,7 +42,9 @@ def _python_images() -> tuple[str, ...]:
 def _python_of_image(python: LanguageSpec, image: str) -> LanguageSpec:
     if image != SCIENTIFIC:
         return python
-    return replace(python, guest="dspex.languages.scientific:ScientificGuest", arrays=True)
+    return replace(
+        python, guest="dspex.languages.scientific:ScientificGuest", arrays=True, saves=False
+    )
 
 
 def _javascript(image: str | None, progress: Progress) -> Path:
@@ -144,6 +146,7 @@ OURS = {
         of_image=_python_of_image,
         runtime=_python,
         filename="main.py",
+        saves=True,
         require_layers=IN_WASM,
     ),
     "javascript": LanguageSpec(
@@ -152,6 +155,7 @@ OURS = {
         runtime=_javascript,
         filename="main.js",
         arrays=True,
+        saves=True,
         require_layers=IN_WASM,
     ),
     "typescript": LanguageSpec(
@@ -160,6 +164,7 @@ OURS = {
         runtime=_typescript,
         filename="main.ts",
         arrays=True,
+        saves=True,
         require_layers=IN_WASM,
     ),
 }

@@ -12,7 +12,7 @@ import msgspec
 
 from dspex.protocol.framing import encode_frame, frame_header
 
-VERSION = 3
+VERSION = 4
 """Raised with every change of a message; a zygote that speaks another version is refused."""
 
 ENVELOPE_BYTES = 64 * 1024
@@ -247,6 +247,45 @@ class MountedRemoval(_Message, frozen=True, tag=16):
     names: Annotated[list[Name], msgspec.Meta(max_length=1000)]
 
 
+class Save(_Message, frozen=True, tag=18):
+    """Supervisor to worker, between runs, with a memory file beside it: write your guest's state."""
+
+    errand: RunId
+    bytes_max: Annotated[int, msgspec.Meta(ge=0, le=2**40)]
+    """Size of the file."""
+
+
+class Saved(_Message, frozen=True, tag=19):
+    """Worker to supervisor: the state is written; nobody else writes to the file any more."""
+
+    errand: RunId
+    size: Annotated[int, msgspec.Meta(ge=0, le=2**40)]
+    problem: Text = ""
+    """Why there is no state; empty if there is."""
+
+
+class Restore(_Message, frozen=True, tag=20):
+    """Supervisor to worker, before its first run, with a sealed file: be the guest that is in it."""
+
+    errand: RunId
+    size: Annotated[int, msgspec.Meta(ge=0, le=2**40)]
+    twin: bool
+    """Whether the saved guest may live on elsewhere, so that this one needs randomness of its own."""
+    mounted: bool
+    """Whether its mounts go on; otherwise those of its first run here replace them."""
+    memory_bytes: Annotated[int, msgspec.Meta(ge=0, le=2**40)]
+    file_bytes: Annotated[int, msgspec.Meta(ge=0, le=2**40)]
+    file_count: Annotated[int, msgspec.Meta(ge=0, le=2**40)]
+    open_files: Annotated[int, msgspec.Meta(ge=0, le=2**40)]
+
+
+class Restored(_Message, frozen=True, tag=21):
+    """Worker to supervisor: the guest is there, or what is wrong with its state."""
+
+    errand: RunId
+    problem: Text = ""
+
+
 class GuestFinding(msgspec.Struct, frozen=True):
     """One reason why a program was turned down."""
 
@@ -270,10 +309,10 @@ class GuestReport(msgspec.Struct, frozen=True):
     spent: Amount = 0
 
 
-FromWorker = Output | WrittenFile | MountedFile | MountedRemoval | Call | Ended
+FromWorker = Output | WrittenFile | MountedFile | MountedRemoval | Call | Ended | Saved | Restored
 FromZygote = Started | Forked | ForkFailed | Exited | CannotStart
 ToZygote = Fork
-ToWorker = Run | Answer | Interrupt
+ToWorker = Run | Answer | Interrupt | Save | Restore
 
 _encoder = msgspec.msgpack.Encoder()
 _decoders: dict[str, msgspec.msgpack.Decoder[Any]] = {

@@ -19,6 +19,8 @@ from dspex.protocol.messages import (
     MountedFile,
     MountedRemoval,
     Output,
+    Restored,
+    Saved,
     WrittenFile,
     decode_from_worker,
 )
@@ -34,13 +36,14 @@ class TurnError(ValueError):
 class Conversation:
     """One worker's socket, seen as turns: `Run` out, then outputs, calls and files in, then `Ended`."""
 
-    __slots__ = ("_budget", "_decoder", "_file_bytes", "_files", "_mount_bytes", "_output_bytes",
+    __slots__ = ("_budget", "_decoder", "_errand", "_file_bytes", "_files", "_mount_bytes", "_output_bytes",
                  "_removals", "_writable", "calls", "run")
 
     def __init__(self) -> None:
         """Wait for the first turn; until then nothing may arrive."""
         self._decoder = FrameDecoder(0)
         self._budget: Budget | None = None
+        self._errand: tuple[type[Saved | Restored], int] | None = None
         self._mount_bytes: list[int] = []
         self._writable: set[int] = set()
         self._removals = 0
@@ -78,6 +81,18 @@ class Conversation:
         largest = max(budget.value_bytes, budget.file_bytes, budget.output_bytes, *mounts)
         self._decoder.frame_bytes_max = largest + 8 * ENVELOPE_BYTES
 
+    def begin_errand(self, answer: type[Saved | Restored], number: int) -> None:
+        """Expect one answer to what is asked between two turns.
+
+        Raises:
+            TurnError: if a turn has not ended; the caller's mistake, not the worker's.
+        """
+        if self._budget is not None or self._errand is not None:
+            msg = f"run {self.run} or an errand has not ended"
+            raise TurnError(msg)
+        self._errand = (answer, number)
+        self._decoder.frame_bytes_max = 8 * ENVELOPE_BYTES
+
     def receive(self, data: bytes) -> list[FromWorker]:
         """Take received bytes and return the messages they complete, each one checked.
 
@@ -108,7 +123,22 @@ class Conversation:
         if message.name:
             _check_file_name(message.name)
 
+    def _checked_errand(self, message: Saved | Restored) -> FromWorker:
+        if self._errand != (type(message), message.errand):
+            msg = f"{type(message).__name__} arrived, which nobody has asked for"
+            raise TurnError(msg)
+        self._errand = None
+        self._decoder.frame_bytes_max = 0
+        return message
+
     def _checked(self, message: FromWorker) -> FromWorker:
+        if isinstance(message, Saved | Restored):
+            return self._checked_errand(message)
+        return self._checked_in_turn(message)
+
+    def _checked_in_turn(
+        self, message: Output | WrittenFile | MountedFile | MountedRemoval | Call | Ended
+    ) -> FromWorker:
         budget = self._budget
         if budget is None:
             msg = f"{type(message).__name__} arrived though no run is under way"

@@ -19,6 +19,7 @@ from dspex.wasm.binary import (
     Export,
     Module,
     WasmFormatError,
+    constant_i32,
     read_unsigned,
     signed,
     unsigned,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 TRAMPOLINE = "dspex_trampoline"
 GLOBAL_PREFIX = "dspex_global_"
+SIGNAL_FLAG = "Py_EMSCRIPTEN_SIGNAL_HANDLING"
 _BRIDGE_CALL = "_PyEM_TrampolineCall_JS"
 _SIGNAL_CALL = "__call_sighandler"
 _WRITTEN_OUT = (_BRIDGE_CALL, _SIGNAL_CALL)
@@ -52,7 +54,8 @@ QUIET = {
     "__hiwire_deduplicate_set": "",
     "__hiwire_deduplicate_delete": "",
     "ffi_prep_closure_loc_js": "(i32.const 1)",
-    "ffi_closure_alloc_js": "(i32.const 0)",
+    # `_ctypes` takes and frees one closure when it is imported, and then never gets one prepared.
+    "ffi_closure_alloc_js": "(i32.const 16)",
     "ffi_closure_free_js": "",
 }
 """Imports that are answered here with a constant, because programs reach them."""
@@ -140,8 +143,8 @@ def _stub(name: str, ty: wasmtime.FuncType) -> str:
 def open_up(merged: Module) -> int:
     """Make a merged module ready to be started and read: in place.
 
-    Every mutable i32 global is exported (`dspex_global_N`), so that a snapshot can take its value,
-    and the trampoline gets a slot of the function table.
+    Every mutable i32 global is exported (`dspex_global_N`), so that a snapshot can take its value;
+    CPython counts by ones; and the trampoline gets a slot of the function table.
 
     Returns:
         The slot.
@@ -152,13 +155,36 @@ def open_up(merged: Module) -> int:
         if one.mutable and one.value_type == b"\x7f":
             exports.append(Export(f"{GLOBAL_PREFIX}{position}", KIND_GLOBAL, imported + position))
     merged.set_exports(exports)
+    count_by_ones(merged)
     trampoline = next(
         one.item for one in exports if one.name == TRAMPOLINE and one.kind == KIND_FUNC
     )
     return _append_to_table(merged, trampoline, exports)
 
 
-_TABLE, _ELEMENT = 4, 9
+def count_by_ones(merged: Module) -> None:
+    """Let CPython count down to its next look for signals by one, whatever the flag holds: in place.
+
+    Where a function begins, upstream takes the flag itself off the counter. That is right as long as
+    the flag is 0 or 1; but here it is a signal's number, with which the counter would jump over the
+    zero that it waits for, and the signal be noticed a few thousand million calls later.
+
+    Raises:
+        WasmFormatError: There is not exactly one such place.
+    """
+    flag = next(one.item for one in merged.exports() if one.name == SIGNAL_FLAG)
+    address = constant_i32(merged.globals()[flag - merged.imported_globals()].init)
+    load = _CONST + signed(address) + _LOAD
+    pieces = merged.section(_CODE).split(load + _SUBTRACT)
+    if len(pieces) != 2:
+        msg = f"the flag of signals is taken off a counter in {len(pieces) - 1} places, 1 expected"
+        raise WasmFormatError(msg)
+    one = (_CONST + signed(1)).ljust(len(load), _NOP)
+    merged.replace(_CODE, (one + _SUBTRACT).join(pieces))
+
+
+_TABLE, _ELEMENT, _CODE = 4, 9, 10
+_NOP, _CONST, _LOAD, _SUBTRACT = b"\x01", b"\x41", b"\x28\x02\x00", b"\x6b"
 
 
 def _append_to_table(merged: Module, function: int, exports: list[Export]) -> int:

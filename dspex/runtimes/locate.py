@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,8 +148,13 @@ def recipe_of(name: str, image: str | None = None) -> Recipe:
 
 def portable_key(name: str) -> str:
     """Return the key of a portable runtime, without making it."""
-    prebuilt = _prebuilt(name)
-    return _recipe_key(_RECIPES[name]) if prebuilt is None else _manifest_key(prebuilt)
+    return portable_key_of(_RECIPES[name])
+
+
+def portable_key_of(recipe: Recipe) -> str:
+    """Return the key of what a recipe makes, without making it."""
+    prebuilt = _prebuilt(recipe.name)
+    return digest_of(recipe.inputs()) if prebuilt is None else _manifest_key(prebuilt)
 
 
 def portable(recipe: Recipe, progress: Progress) -> Path:
@@ -158,9 +164,7 @@ def portable(recipe: Recipe, progress: Progress) -> Path:
 
 def compiled_key(recipe: Recipe) -> str:
     """Return the key of what `runtime_of` makes here: of all that goes in, this machine included."""
-    prebuilt = _prebuilt(recipe.name)
-    portable = _recipe_key(recipe) if prebuilt is None else _manifest_key(prebuilt)
-    return _compiled_key(portable)
+    return _compiled_key(portable_key_of(recipe))
 
 
 def status() -> list[RuntimeStatus]:
@@ -176,7 +180,7 @@ def status_of(recipe: Recipe) -> RuntimeStatus:
         portable: Path | None = prebuilt
         origin, key = "wheel", _manifest_key(prebuilt)
     else:
-        key = _recipe_key(recipe)
+        key = digest_of(recipe.inputs())
         store = _portable_store()
         portable = store.folder(name, key) if store.has(name, key) else None
         older = [path.name for path in store.entries() if _is_of(name, path)]
@@ -235,7 +239,7 @@ def _portable(recipe: Recipe, progress: Progress, *, fresh: bool = False) -> tup
     prebuilt = _prebuilt(recipe.name)
     if prebuilt is not None:
         return prebuilt, _manifest_key(prebuilt)
-    key = _recipe_key(recipe)
+    key = digest_of(recipe.inputs())
 
     def make(folder: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="dspex-build-") as work:
@@ -258,10 +262,10 @@ def _manifest_key(folder: Path) -> str:
     return digest([(folder / MANIFEST).read_bytes()])
 
 
-def _recipe_key(recipe: Recipe) -> str:
-    """Return the digest of everything that a portable runtime is made of."""
+def digest_of(inputs: Iterable[Path | str]) -> str:
+    """Return the digest of everything that something is made of."""
     parts: list[bytes | str] = []
-    for one in recipe.inputs():
+    for one in inputs:
         parts += [one.name, one.read_bytes()] if isinstance(one, Path) else [one]
     return digest(parts)
 

@@ -62,6 +62,8 @@ _UPSTREAM_STDLIB = "tmp-upstream.zip"
 _GUEST_PACKAGE = "dspex_guest"
 _INVENTORY_FD = (1 << 20) + 2
 _BUILD_FILE_BYTES = 1 << 30
+_OUTPUT_BYTES_MAX, _CHANNEL_BYTES_MAX = 1 << 16, 1 << 27
+"""How much of what a guest prints while it is built is kept, and what it may say on its channels."""
 _BUILD_TIME_NS = 1_767_225_600 * 10**9
 """1 January 2026: what the guest's clock shows while it is built, so that builds agree."""
 _WARM_TURNS = 40
@@ -188,6 +190,8 @@ class _Collected:
         return len(piece)
 
     def write(self, data: memoryview) -> int:
+        if len(self.received) + len(data) > _CHANNEL_BYTES_MAX:
+            raise BuildFailed(f"the guest said more than {_CHANNEL_BYTES_MAX} bytes on a channel")
         self.received += data
         return len(data)
 
@@ -270,6 +274,7 @@ class Builder:
 
     def _collect_output(self, _stream: int, data: memoryview) -> int:
         self._output += data
+        del self._output[:-_OUTPUT_BYTES_MAX]
         return len(data)
 
     def call(self, name: str, *arguments: int) -> int:

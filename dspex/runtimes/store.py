@@ -37,7 +37,7 @@ class CacheUntrusted(PermissionError):
     """Somebody else could write to the cache; nothing is loaded from it."""
 
 
-class ArtifactDamaged(ValueError):
+class ArtifactDamaged(RuntimeError):
     """A file of the cache is not what its manifest says."""
 
 
@@ -64,6 +64,24 @@ def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_above(folder: Path) -> None:
+    """Check that not anybody can put another folder in the place of this one.
+
+    Raises:
+        CacheUntrusted: naming the folder above it in which anybody may rename.
+    """
+    for above in folder.resolve().parents:
+        if not above.exists():
+            continue
+        mode = above.stat().st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            msg = (
+                f"{above}: anybody may rename what is in it (mode {stat.S_IMODE(mode):o}), and code is "
+                f"loaded from {folder} (chmod o-w, or set {CACHE_ENVIRONMENT_NAME} to another folder)"
+            )
+            raise CacheUntrusted(msg)
 
 
 class Store:
@@ -129,6 +147,30 @@ class Store:
                 shutil.rmtree(building, ignore_errors=True)
         return target
 
+    def remove(self, folder: Path) -> bool:
+        """Delete a result, unless somebody is building another of its name just now.
+
+        It is complete or absent for everybody else at each moment.
+
+        Args:
+            folder: One of `entries`.
+
+        Returns:
+            Whether this call deleted it.
+        """
+        name = folder.name[: -_KEY_CHARS - 1]
+        try:
+            with filelock.FileLock(self.root / f"{name}.lock", timeout=0):
+                self._sweep(name)
+                if not folder.exists():
+                    return False
+                scratch = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=self.root))
+                folder.rename(scratch / "removed")
+                shutil.rmtree(scratch)
+        except filelock.Timeout:
+            return False
+        return True
+
     def verify(self, folder: Path) -> None:
         """Check every file of a result against its manifest.
 
@@ -142,7 +184,7 @@ class Store:
                 raise ArtifactDamaged(msg)
 
     def check_private(self, folder: Path) -> None:
-        """Check that nobody but this user and root can write to `folder`.
+        """Check that nobody but this user and root can write to `folder`, or put another in its place.
 
         Raises:
             CacheUntrusted: if somebody can.
@@ -156,6 +198,7 @@ class Store:
                 f"(chmod go-w, or set {CACHE_ENVIRONMENT_NAME} to a folder of your own)"
             )
             raise CacheUntrusted(msg)
+        check_above(folder)
 
     def entries(self) -> list[Path]:
         """Return the complete results, oldest first."""

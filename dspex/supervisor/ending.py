@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dspex.supervisor.job import Facts, Job
 
 _FAILED_OF = {
-    "memory_bytes": ("MemoryError",),
+    "memory_bytes": ("MemoryError", "numpy._core._exceptions._ArrayMemoryError"),
     "file_bytes": ("OSError",),
     "file_count": ("OSError",),
     "open_files": ("OSError",),

@@ -8,12 +8,17 @@ knows nothing about policies or outcomes.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
+import json
+import math
 import os
 import signal
+import tempfile
 import time
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import trio
@@ -26,6 +31,7 @@ from dspex.errors import (
     WorkerCrashed,
 )
 from dspex.isolation.advice import missing
+from dspex.supervisor.parking import ParkingLot, Place
 from dspex.supervisor.restart import RESTARTS_MAX, WITHIN_S, RestartBudget
 from dspex.supervisor.worker import KILLED
 from dspex.supervisor.zygote import PROGRAM, Zygote, ZygoteFailed
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
 
     from dspex.errors import DspexError
     from dspex.supervisor.job import Job
+    from dspex.supervisor.seat import Seat
     from dspex.supervisor.worker import Worker
     from dspex.supervisor.zygote import Served
 
@@ -72,6 +79,12 @@ class PoolSettings:
     """Isolation layers without which no zygote is kept."""
     program: str = PROGRAM
     """What a zygote runs."""
+    parks: bool = False
+    """Whether sessions that rest give way to others: their language can save them."""
+    park_after_s: float = math.inf
+    """How long a session rests before it is parked though nobody needs its place."""
+    parked_folder: Path = Path(tempfile.gettempdir())
+    """Where the states of parked sessions lie."""
 
 
 class Pool:
@@ -83,7 +96,11 @@ class Pool:
         """Make a pool without any process; `run` starts them."""
         self._served = served
         self.settings = settings
-        self._nursery = nursery
+        self.nursery = nursery
+        self.lot = ParkingLot(settings.parked_folder)
+        """Where sessions are parked."""
+        self._resting: dict[Seat, float] = {}
+        self._giving_way: set[Seat] = set()
         self._zygote: Zygote | None = None
         self._idle: deque[Worker] = deque()
         self._waiting: deque[Job] = deque()
@@ -134,13 +151,30 @@ class Pool:
         """Fork a worker for one session only; an idle one gives way to it if need be."""
         if self.closing or self._dead_because is not None:
             order.refuse(self._refusal())
-        elif self._taken() >= self.settings.workers_max:
+        elif self._taken() >= self.settings.workers_max and not self._may_wait():
             order.refuse(self._busy())
         else:
-            if self._idle and self._room() <= 0:
-                self._dismiss(self._idle.pop())
             self._session_line.append(order)
             self._refill()
+
+    def order_worker(
+        self, deliver: Callable[[Worker], None], refuse: Callable[[BaseException], None]
+    ) -> None:
+        """Fork a worker for a session that was parked."""
+        self.order_session(SessionOrder(deliver, refuse))
+
+    def _may_wait(self) -> bool:
+        """Tell whether a session may wait until another one gives way."""
+        return self.settings.parks and len(self._session_line) < self.settings.waiting_max
+
+    @functools.cached_property
+    def runtime_key(self) -> str:
+        """What a saved session is bound to: the runtime and all that it was made of."""
+        folder = self._served.runtime
+        try:
+            return str(json.loads((folder / "manifest.json").read_bytes())["key"])
+        except (OSError, ValueError, KeyError):
+            return folder.name
 
     @property
     def workers(self) -> list[Worker]:
@@ -155,6 +189,42 @@ class Pool:
             self._idle.append(worker)
         elif worker.begin(self._waiting[0]):
             self._waiting.popleft()
+
+    def note_rest(self, seat: Seat) -> None:
+        """Take note that a session has nothing to do, so that it can give way."""
+        if self.settings.parks and not self.closing:
+            self._resting.pop(seat, None)
+            self._resting[seat] = time.monotonic()
+            if self._session_line or self._waiting:
+                self._make_room()
+
+    def note_work(self, seat: Seat) -> None:
+        """Take note that a session has something to do, or is closed."""
+        self._resting.pop(seat, None)
+
+    def note_unparkable(self) -> None:
+        """Take note that a session that was to give way cannot, so that one who waits need not."""
+        if self._session_line:
+            self._session_line.popleft().refuse(self._busy())
+
+    def free(self, place: Place) -> None:
+        """Give up the place of a session that is not parked any more."""
+        self.nursery.start_soon(trio.to_thread.run_sync, self.lot.free, place)
+
+    def park_rested(self) -> None:
+        """Park the sessions that have rested for long."""
+        latest = time.monotonic() - self.settings.park_after_s
+        while self._resting:
+            seat, since = next(iter(self._resting.items()))
+            if since > latest:
+                return
+            self.note_work(seat)
+            seat.park()
+
+    def dismiss(self, worker: Worker) -> None:
+        """Kill a worker that nobody uses and give its place to who waits."""
+        self._dismiss(worker)
+        self._refill()
 
     def worker_gone(self, worker: Worker) -> None:
         """Forget a worker and make another if one is needed."""
@@ -197,6 +267,10 @@ class Pool:
         promised = len(self._session_orders) + len(self._session_line) + len(self._waiting)
         return len(self._live) - len(self._dismissed) - len(self._idle) + promised
 
+    def _serving(self) -> int:
+        """Return how many workers serve a run or belong to a session, or will."""
+        return len(self._live) - len(self._dismissed) - len(self._idle) + len(self._session_orders)
+
     def _room(self) -> int:
         staying = len(self._live) - len(self._dismissed)
         return self.settings.workers_max - staying - len(self._forking)
@@ -224,9 +298,15 @@ class Pool:
             return
         settings = self.settings
         while self._session_line and len(self._forking) < FORKS_AT_ONCE_MAX:
+            if self._serving() >= settings.workers_max:
+                break
+            if self._idle and self._room() <= 0:
+                self._dismiss(self._idle.pop())
             number = next(_NUMBERS)
             self._session_orders[number] = self._session_line.popleft()
             self._fork(self._zygote, number, SESSION)
+        if self._resting and (self._session_line or (self._waiting and self._room() <= 0)):
+            self._make_room()
         ordered = len(self._forking) - len(self._session_orders)
         stock = len(self._idle) + ordered
         # Ordered in batches: a fork beside every single request would compete with it.
@@ -236,6 +316,17 @@ class Pool:
         room = min(self._room(), FORKS_AT_ONCE_MAX - len(self._forking))
         for _ in range(min(wanted, room)):
             self._fork(self._zygote, next(_NUMBERS), settings.requests_per_worker)
+
+    def _make_room(self) -> None:
+        """Park the sessions that have rested longest, one for each who waits."""
+        self._giving_way = {seat for seat in self._giving_way if seat.parking}
+        wanted = len(self._session_line) + len(self._waiting) - len(self._giving_way)
+        while wanted > 0 and self._resting:
+            seat = next(iter(self._resting))
+            self.note_work(seat)
+            self._giving_way.add(seat)
+            wanted -= 1
+            seat.park()
 
     def _fork(self, zygote: Zygote, number: int, requests: int) -> None:
         self._forking.add(number)
@@ -248,7 +339,7 @@ class Pool:
         self._forking.discard(worker.number)
         self._fork_failures = 0
         self._live[worker.number] = worker
-        self._nursery.start_soon(worker.attend, self._nursery)
+        self.nursery.start_soon(worker.attend, self.nursery)
         order = self._session_orders.pop(worker.number, None)
         if order is not None:
             order.deliver(worker)
@@ -278,7 +369,7 @@ class Pool:
                 self._waiting.popleft().refuse(WorkerCrashed(None, reason=reason))
             self._fork_failures = 0
         self._retrying = True
-        self._nursery.start_soon(self._refill_later)
+        self.nursery.start_soon(self._refill_later)
 
     async def _refill_later(self) -> None:
         await trio.sleep(FORK_RETRY_S)

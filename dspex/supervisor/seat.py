@@ -1,90 +1,394 @@
-"""A session's place in the supervisor: one worker for as long as it lives, one run at a time.
+"""A session's place in the supervisor: one worker while it is at work, one run at a time.
 
-The caller's face of a session is `dspex.engine.Session`.
+A session that rests may be parked: its state is kept, its worker ended, and another worker takes its
+place when it is asked for something. The caller's face of a session is `dspex.engine.Session`.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from dspex.errors import EngineBusy, SessionClosed
+import trio
+
+from dspex.errors import EngineBusy, SessionClosed, WorkerCrashed
+from dspex.supervisor.states import RestoreErrand, SaveErrand, SealedState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dspex.supervisor.job import Job
+    from dspex.supervisor.parking import Place
     from dspex.supervisor.pool import Pool
+    from dspex.supervisor.states import StateTerms
     from dspex.supervisor.worker import Worker
+
+
+class StateWish:
+    """Somebody wants a session's state as it is after the runs before: to have it, or to park it."""
+
+    def __init__(self, *, parking: bool) -> None:
+        """Wait in the line of the session's runs."""
+        self.parking = parking
+        self.future: Future[SealedState | None] = Future()
+
+    def refuse(self, error: BaseException) -> None:
+        """Say why there is none."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+    def fulfil(self, state: SealedState | None) -> None:
+        """Give it."""
+        if not self.future.done():
+            self.future.set_result(state)
 
 
 class Seat:
     """Owns one worker; runs asked for while one is under way follow it in order."""
 
-    def __init__(self, pool: Pool) -> None:
-        """Wait for a worker."""
+    def __init__(
+        self,
+        pool: Pool,
+        terms: StateTerms | None = None,
+        *,
+        origin: Future[SealedState | None] | None = None,
+        mounted: bool = True,
+    ) -> None:
+        """Wait for a worker.
+
+        Args:
+            pool: Where workers come from.
+            terms: What the guest may have, if its state is ever to be saved or restored.
+            origin: The state that the session begins with, once it is there; None for a fresh guest.
+            mounted: Whether what is mounted in that state goes on being mounted.
+        """
         self._pool = pool
+        self._terms = terms
+        self._origin = origin
+        self._mounted = mounted
         self._worker: Worker | None = None
-        self._waiting: deque[Job] = deque()
+        self._line: deque[Job | StateWish] = deque()
+        self._occupied = origin is not None
+        """Whether something other than a run is under way, so that nothing may begin."""
+        self._place: Place | None = None
+        self._returning = False
+        self._state: SealedState | None = None
+        """What the guest was when it was last saved, as long as it is that still."""
+        self.parking = False
+        """Whether it is being parked because others want its place."""
+        self._parkable = True
+        """Whether it can be parked as it is, as far as anybody knows."""
         self.ready: Future[None] = Future()
         """Settled when the worker is there, or cannot be had."""
         self.closed_because = ""
+
+    @property
+    def parked(self) -> bool:
+        """Whether the session has no process, but a state that it can go on from."""
+        return self._place is not None
+
+    # Its worker.
 
     def take(self, worker: Worker) -> None:
         """Take the worker that was ordered, or let it go if nobody wants it any more."""
         self._worker = worker
         worker.owner = self
-        if self.closed_because or not self.ready.set_running_or_notify_cancel():
+        if self.closed_because or self.ready.cancelled():
             worker.kill()
-            return
-        self.ready.set_result(None)
+        elif self._origin is not None:
+            self._pool.nursery.start_soon(self._begin_from, self._origin, worker)
+        elif self.ready.set_running_or_notify_cancel():
+            self.ready.set_result(None)
+            self._go_on()
 
     def refuse(self, error: BaseException) -> None:
         """Learn that no worker can be had."""
         self.closed_because = self.closed_because or str(error)
-        if self.ready.set_running_or_notify_cancel():
+        if not self.ready.done() and self.ready.set_running_or_notify_cancel():
             self.ready.set_exception(error)
+        self._refuse_line()
+
+    async def _begin_from(self, origin: Future[SealedState | None], worker: Worker) -> None:
+        """Make a fresh worker's guest the one that was saved."""
+        settled = trio.Event()
+        token = trio.lowlevel.current_trio_token()
+
+        def tell(_done: object) -> None:
+            with contextlib.suppress(trio.RunFinishedError):
+                token.run_sync_soon(settled.set)
+
+        origin.add_done_callback(tell)
+        await settled.wait()
+        if origin.cancelled():
+            self._not_restored(worker, SessionClosed(reason="nobody waits for its state any more"))
+            return
+        error = origin.exception()
+        if error is not None:
+            self._not_restored(worker, error)
+            return
+        state = origin.result()
+        assert state is not None
+        self._restore(worker, state, twin=True)
+
+    def _restore(self, worker: Worker, state: SealedState, *, twin: bool) -> None:
+        assert self._terms is not None
+        if self.closed_because or worker.gone:
+            self._not_restored(worker, SessionClosed(reason=self.closed_because or "its worker is gone"))
+            return
+
+        def done() -> None:
+            self._origin = None
+            self._occupied = self._returning = False
+            place, self._place = self._place, None
+            if place is not None:
+                self._pool.free(place)
+            if not self.ready.done() and self.ready.set_running_or_notify_cancel():
+                self.ready.set_result(None)
+            self._go_on()
+
+        worker.begin_errand(
+            RestoreErrand(
+                state, self._terms, done, lambda error: self._not_restored(worker, error),
+                twin=twin, mounted=self._mounted,
+            )
+        )
+
+    def _not_restored(self, worker: Worker, error: BaseException) -> None:
+        """Give a worker up that has not become this session's guest."""
+        if self._place is not None:  # the state is where it was: the next run may have more luck
+            self._worker = None
+            self._occupied = self._returning = False
+            while self._line:
+                self._line.popleft().refuse(error)
+        else:
+            self.refuse(error)
+        worker.kill()
+
+    # Its runs, and those who want its state.
 
     def submit(self, job: Job) -> None:
         """Run a job in the session, after those before it."""
-        worker = self._worker
-        if worker is None or worker.gone or self.closed_because:
-            self._refuse(job)
-        elif worker.job is None:
-            if not worker.begin(job):
-                self._refuse(job)
-        elif len(self._waiting) >= self._pool.settings.waiting_max:
-            waiting = len(self._waiting)
-            job.refuse(EngineBusy(waiting=waiting, waiting_max=waiting))
+        self._join(job)
+
+    def wish(self, wish: StateWish) -> None:
+        """Give somebody the session's state, after the runs before."""
+        if self.parked and not self._line and not self._returning:
+            if wish.parking:
+                wish.fulfil(None)
+            else:
+                assert self._place is not None
+                self._pool.nursery.start_soon(self._give_parked, wish, self._place)
         else:
-            self._waiting.append(job)
+            self._join(wish)
+
+    def _join(self, one: Job | StateWish) -> None:
+        if self._ended:
+            one.refuse(self._closed())
+        elif self._busy and len(self._line) >= self._pool.settings.waiting_max:
+            waiting = len(self._line)
+            one.refuse(EngineBusy(waiting=waiting, waiting_max=waiting))
+        else:
+            self._line.append(one)
+            if self.parked:
+                self._return()
+            else:
+                self._go_on()
+
+    @property
+    def _ended(self) -> bool:
+        """Whether nothing can begin any more, or nothing yet: there is neither a worker nor a state."""
+        if self.closed_because:
+            return True
+        worker = self._worker
+        if worker is None:
+            return not self.parked and self._origin is None
+        return worker.gone and not self.parked
+
+    @property
+    def _busy(self) -> bool:
+        worker = self._worker
+        return self._occupied or self.parked or (worker is not None and worker.job is not None)
+
+    def _go_on(self) -> None:
+        """Begin what is next, if nothing is under way."""
+        while self._line and not self._busy and not self.closed_because:
+            one, worker = self._line.popleft(), self._worker
+            assert worker is not None
+            self._pool.note_work(self)
+            if isinstance(one, StateWish):
+                self._save(worker, one)
+            else:
+                self._state, self._parkable = None, True
+                if not worker.begin(one):
+                    one.refuse(self._closed())
+        if self._parkable and not self._busy and not self._ended:
+            self._pool.note_rest(self)
 
     def cancel(self, job: Job) -> None:
         """Give a job up. One that runs is interrupted, so that the session's state is kept."""
         if job.worker is not None:
             job.worker.interrupt(job)
-        elif job in self._waiting:
-            self._waiting.remove(job)
+        elif job in self._line:
+            self._line.remove(job)
             job.future.cancel()
 
     def close(self, reason: str = "") -> None:
         """Kill the worker; closing twice is closing once."""
         self.closed_because = self.closed_because or reason or "it was closed"
+        self._pool.note_work(self)
+        place, self._place, self._state = self._place, None, None
+        if place is not None:
+            self._pool.free(place)
         if self._worker is not None:
             self._worker.kill()
+        else:
+            self._refuse_line()
 
     def worker_idle(self, worker: Worker) -> None:
         """Give the worker its next job, if there is one."""
-        if self._waiting and not self.closed_because:
-            job = self._waiting.popleft()
-            if not worker.begin(job):
-                self._refuse(job)
+        del worker
+        self._go_on()
 
     def worker_gone(self, worker: Worker) -> None:
-        """Close: the state is gone with the process."""
-        self.closed_because = self.closed_because or "its worker is gone"
-        while self._waiting:
-            self._refuse(self._waiting.popleft())
+        """Close, as the state is gone with the process; unless it was parked, or another's worker."""
+        if worker is self._worker:
+            self._worker = None
+            if not self.parked:
+                self._pool.note_work(self)
+                self.closed_because = self.closed_because or "its worker is gone"
+                self._refuse_line()
         self._pool.worker_gone(worker)
 
-    def _refuse(self, job: Job) -> None:
-        job.refuse(SessionClosed(reason=self.closed_because or "its worker is gone"))
+    def _refuse_line(self) -> None:
+        while self._line:
+            self._line.popleft().refuse(self._closed())
+
+    def _closed(self) -> SessionClosed:
+        return SessionClosed(reason=self.closed_because or "its worker is gone")
+
+    # Its state.
+
+    def _save(self, worker: Worker, wish: StateWish) -> None:
+        if self._state is not None:
+            self._have_state(worker, wish, self._state)
+            return
+        assert self._terms is not None
+        self._occupied = True
+
+        def failed(error: BaseException) -> None:
+            self._occupied = False
+            if wish.parking:
+                self._cannot_park(wish, error)
+            else:
+                wish.refuse(error)
+            self._go_on()
+
+        def done(state: SealedState) -> None:
+            self._occupied = False
+            self._have_state(worker, wish, state)
+
+        try:
+            errand = SaveErrand(self._terms, done, failed)
+        except OSError as error:
+            failed(WorkerCrashed(None, reason=f"no memory file for its state: {error}"))
+            return
+        worker.begin_errand(errand)
+
+    def _have_state(self, worker: Worker, wish: StateWish, state: SealedState) -> None:
+        if wish.parking:
+            self._occupied = True
+            self._pool.nursery.start_soon(self._park, worker, wish, state)
+        else:
+            self._state = state
+            wish.fulfil(state)
+            self._go_on()
+
+    def park(self) -> None:
+        """Park the session if it still rests."""
+        if not self._busy and not self._line and not self._ended:
+            wish = StateWish(parking=True)
+            self.parking = True
+            wish.future.add_done_callback(self._note_parking_over)
+            self._line.append(wish)
+            self._go_on()
+
+    def _note_parking_over(self, _future: object) -> None:
+        self.parking = False
+
+    async def _park(self, worker: Worker, wish: StateWish, state: SealedState) -> None:
+        """Write the state down, then end the worker; unless somebody wants it by now."""
+        try:
+            place = await trio.to_thread.run_sync(self._pool.lot.put, state)
+        except OSError as error:
+            self._occupied = False
+            reason = f"its state cannot be parked: {error}"
+            self._cannot_park(wish, WorkerCrashed(None, reason=reason))
+            self._go_on()
+            return
+        self._occupied = False
+        if self._ended:
+            self._pool.free(place)
+            wish.refuse(self._closed())
+        elif self._line:
+            self._pool.free(place)
+            wish.fulfil(None)
+            self._go_on()
+        else:
+            self._place, self._worker, self._state = place, None, None
+            wish.fulfil(None)
+            self._pool.dismiss(worker)
+
+    def _cannot_park(self, wish: StateWish, error: BaseException) -> None:
+        """Leave the session where it is until it has changed; whoever waits for its place is told."""
+        self._parkable = False
+        if self.parking:
+            self._pool.note_unparkable()
+        wish.refuse(error)
+
+    def _return(self) -> None:
+        """Order a worker for a parked session; whoever waits in its line is served then."""
+        if not self._returning:
+            self._returning = True
+            self._pool.order_worker(self._take_back, self._cannot_return)
+
+    def _take_back(self, worker: Worker) -> None:
+        worker.owner = self
+        if self._place is None:
+            worker.kill()
+            return
+        self._worker = worker
+        self._pool.nursery.start_soon(self._fetch, worker, self._place)
+
+    async def _fetch(self, worker: Worker, place: Place) -> None:
+        state = await self._read(place, lambda error: self._not_restored(worker, error))
+        if self._place is None:
+            worker.kill()
+        elif state is not None:
+            self._occupied = True
+            self._restore(worker, state, twin=False)
+
+    def _cannot_return(self, error: BaseException) -> None:
+        self._returning = False
+        while self._line:
+            self._line.popleft().refuse(error)
+
+    async def _give_parked(self, wish: StateWish, place: Place) -> None:
+        state = await self._read(place, wish.refuse)
+        if state is not None:
+            wish.fulfil(state)
+
+    async def _read(
+        self, place: Place, refuse: Callable[[BaseException], None]
+    ) -> SealedState | None:
+        """Read a state that lies on the disk, which stays there until it is read."""
+        lot = self._pool.lot
+        lot.hold(place)
+        try:
+            return await trio.to_thread.run_sync(lot.get, place)
+        except OSError as error:
+            refuse(WorkerCrashed(None, reason=f"its state cannot be read: {error}"))
+            return None
+        finally:
+            self._pool.free(place)

@@ -18,7 +18,7 @@ import trio
 
 from dspex.errors import InternalError, SessionClosed
 from dspex.supervisor.pool import Pool, SessionOrder
-from dspex.supervisor.seat import Seat
+from dspex.supervisor.seat import Seat, StateWish
 from dspex.supervisor.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dspex.protocol.messages import Answer
     from dspex.supervisor.job import Job
     from dspex.supervisor.pool import PoolSettings
+    from dspex.supervisor.states import SealedState, StateTerms
     from dspex.supervisor.zygote import Served
 
 CLOSE_TIMEOUT_S = 10.0
@@ -62,6 +63,13 @@ class Supervisor:
                 self._ready.set_exception(self.ending())
 
     async def _main(self) -> None:
+        try:
+            await self._serve_all()
+        finally:  # by now nobody is writing there any more
+            for pool in self._pools.values():
+                pool.lot.close()
+
+    async def _serve_all(self) -> None:
         async with trio.open_nursery() as workers:
             self._workers_nursery = workers
             try:
@@ -143,13 +151,34 @@ class Supervisor:
         except OSError:
             return  # the worker is dead, which its own task finds out
 
-    def order_seat(self, pool: Pool) -> Seat:
-        """Return a session's seat; it has a worker once its `ready` is settled."""
-        seat = Seat(pool)
+    def order_seat(
+        self,
+        pool: Pool,
+        terms: StateTerms | None = None,
+        *,
+        origin: Future[SealedState | None] | None = None,
+        mounted: bool = True,
+    ) -> Seat:
+        """Return a session's seat; it has a worker once its `ready` is settled.
+
+        Args:
+            pool: Where its workers come from.
+            terms: What its guest may have.
+            origin: The state that it begins with; None for a fresh guest.
+            mounted: Whether what is mounted in that state goes on being mounted.
+        """
+        seat = Seat(pool, terms, origin=origin, mounted=mounted)
         order = SessionOrder(seat.take, seat.refuse)
         if not self._call(lambda: pool.order_session(order)):
             seat.refuse(self.ending())
         return seat
+
+    def state_of(self, seat: Seat, *, parking: bool = False) -> Future[SealedState | None]:
+        """Return a session's state as it is after the runs before; with `parking`, park it and give none."""
+        wish = StateWish(parking=parking)
+        if not self._call(lambda: seat.wish(wish)):
+            wish.refuse(self.ending())
+        return wish.future
 
     def submit_to(self, seat: Seat, job: Job) -> None:
         """Run a job in a session."""

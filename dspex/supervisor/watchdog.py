@@ -41,6 +41,7 @@ class Watchdog:
             for pool in pools:
                 self.look(pool.workers, time.monotonic())
                 pool.see_off(LOOK_EVERY_S)
+                pool.park_rested()
 
     def look(self, workers: list[Worker], now_s: float) -> None:
         """Look once at each worker."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import signal
+import socket
 import threading
 import time
 from collections import deque
@@ -17,7 +18,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from dspex.errors import DspexError, LimitExceeded, ProtocolViolation, WorkerCrashed
+from dspex.errors import (
+    DspexError,
+    LimitExceeded,
+    ProtocolViolation,
+    WorkerCrashed,
+    WorkerSilent,
+)
 from dspex.protocol.messages import (
     Call,
     Ended,
@@ -25,6 +32,8 @@ from dspex.protocol.messages import (
     MountedFile,
     MountedRemoval,
     Output,
+    Restored,
+    Saved,
     WrittenFile,
     encode,
 )
@@ -32,13 +41,13 @@ from dspex.protocol.turn import Conversation, TurnError
 from dspex.supervisor.lease import Lease
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
     import outcome
 
     from dspex.protocol.messages import Answer, FromWorker
     from dspex.supervisor.job import Job
+    from dspex.supervisor.states import Errand
 
 RECEIVE_BYTES = 1 << 16
 FLOOD_BYTES = 1 << 14
@@ -51,6 +60,8 @@ LEASE_END_S = 1.0
 STATUS_WAIT_S = 1.0
 """How long a lost worker's exit status may take to arrive from its zygote."""
 KILLED = -signal.SIGKILL
+ERRAND_S = 30.0
+"""How long a worker may take to write its guest's state, or to become another guest."""
 _CPU_CLOCK = 2
 """Linux' number of a process' own clock of processor time, beside the inverted pid."""
 
@@ -80,6 +91,8 @@ class Worker:
         connection.setblocking(False)
         self.number = number
         self.job: Job | None = None
+        self.errand: Errand | None = None
+        """What it was asked between two runs, until it has answered."""
         self.requests_left = requests or -1
         self.isolation = isolation
         self.exit_status: int | None = None
@@ -95,6 +108,7 @@ class Worker:
         self._deadline = trio.CancelScope()
         self._status_known = trio.Event()
         self._unsent = memoryview(b"")
+        self._errand_unsent = False
         self._lock = threading.Lock()
         """Held while the socket is written to: answers come from the threads of tools."""
         self._calls_open: set[int] = set()
@@ -168,6 +182,42 @@ class Worker:
         self._host_left_s = budget.host_wait_s
         self._deadline.deadline = trio.current_time() + budget.wall_s + job.grace_s + KILL_SLACK_S
         return True
+
+    def begin_errand(self, errand: Errand) -> None:
+        """Ask a session's worker, which must be idle, for something between two runs.
+
+        A descriptor travels alone: answers to the last run that nobody has read yet go first.
+        """
+        if self.gone:
+            errand.fail(WorkerCrashed(self.exit_status))
+            return
+        self.errand = errand
+        self._conversation.begin_errand(errand.answer, errand.number)
+        self._deadline.deadline = trio.current_time() + ERRAND_S
+        self._errand_unsent = True
+        if self._unsent:
+            return  # somebody is at it
+        try:
+            with self._lock:
+                self._send_errand()
+        except BlockingIOError:
+            if self._nursery is not None:
+                self._send_rest_soon(self._nursery)
+        except OSError:
+            return  # `attend` finds out and tells the errand
+
+    def _send_errand(self) -> None:
+        errand = self.errand
+        self._errand_unsent = False
+        if errand is None:
+            return
+        try:
+            sent = socket.send_fds(self._connection, [errand.frame], [errand.descriptor])
+        except BlockingIOError:
+            self._errand_unsent = True
+            raise
+        if sent != len(errand.frame):
+            self.kill(WorkerCrashed(None, reason="it did not take what it was asked"))
 
     def interrupt(self, job: Job) -> None:
         """Ask the guest to stop, keeping its state: it gets a `KeyboardInterrupt`.
@@ -284,6 +334,9 @@ class Worker:
                 self._signal(signal.SIGKILL)
             if self.job is not None:
                 await self._lose_job(self.job)
+            if self.errand is not None:
+                errand, self.errand = self.errand, None
+                errand.fail(self._verdict or WorkerCrashed(self.exit_status))
             if self.owner is not None:
                 self.owner.worker_gone(self)
 
@@ -293,16 +346,18 @@ class Worker:
 
     async def _send_rest(self) -> None:
         with self._sending:
-            while self._unsent:
+            while self._unsent or self._errand_unsent:
                 await trio.lowlevel.wait_writable(self._connection)
                 with self._lock:
                     try:
-                        sent = self._connection.send(self._unsent)
+                        if self._unsent:
+                            self._unsent = self._unsent[self._connection.send(self._unsent) :]
+                        else:
+                            self._send_errand()
                     except BlockingIOError:
                         continue
                     except OSError:
                         return
-                    self._unsent = self._unsent[sent:]
 
     async def _read_all(self) -> None:
         with self._deadline:
@@ -424,11 +479,25 @@ class Worker:
         """Kill the worker whose deadline has passed."""
         job = self.job
         if job is None:
+            if self.errand is not None:
+                self.kill(WorkerSilent("answer about its state", ERRAND_S))
             return
         spent = time.monotonic() - job.began_s
         self.kill(self._late_verdict or LimitExceeded("wall_s", job.budget.wall_s, spent, "outer"))
 
+    def _end_errand(self, message: Saved | Restored) -> None:
+        errand = self.errand
+        assert errand is not None, "the conversation lets nothing through without an errand"
+        self.errand = None
+        self._deadline.deadline = math.inf
+        verdict = errand.settle(message)
+        if verdict is not None:
+            self.kill(verdict)
+
     def _handle_message(self, message: FromWorker) -> Callable[[], Answer] | None:
+        if isinstance(message, Saved | Restored):
+            self._end_errand(message)
+            return None
         job = self.job
         assert job is not None, "the conversation lets nothing through without a run"
         if isinstance(message, Output):

@@ -37,7 +37,7 @@ class FakeEngine(Engine):
         super().__init__(**options)
 
     def _pool_settings(self, spec: LanguageSpec) -> PoolSettings:
-        return replace(super()._pool_settings(spec), program="dspex.testing.fake_worker")
+        return replace(super()._pool_settings(spec), program="dspex.testing.fake_worker", parks=False)
 
     def _served(self, spec: LanguageSpec, image: str | None) -> Served:
         name = spec.name if image is None else f"{spec.name}/{image}"

@@ -40,6 +40,7 @@ class Machine:
         self._pre: wasmtime.InstancePre | None = None
         self._store: wasmtime.Store | None = None
         self._instance: wasmtime.Instance | None = None
+        self._original: tuple[wasmtime.Store, ffi.LinearMemory] | None = None
         self.memory = ffi.LinearMemory()
         self.memory_bytes_max = 1 << 31
         self.memory_refused = False
@@ -85,6 +86,16 @@ class Machine:
         self.memory_refused = False
         if previous is not None:
             previous.close()
+
+    def original(self) -> ffi.LinearMemory:
+        """Return what every guest's memory begins as: that of another instance, which never runs."""
+        if self._original is None:
+            assert self._pre is not None, "there is an instance already"
+            store = wasmtime.Store(self._engine)
+            memory = ffi.LinearMemory()
+            memory.attach(store, self._pre.instantiate(store))
+            self._original = (store, memory)
+        return self._original[1]
 
     def function(self, name: str, arity: int) -> ffi.ExportedFunction:
         """Return an exported function of the current instance; it dies with the instance.

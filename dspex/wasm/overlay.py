@@ -10,7 +10,10 @@ import ctypes
 import os
 from typing import TYPE_CHECKING
 
+import wasmtime
+
 from dspex.wasm.binary import PAGE_BYTES
+from dspex.wasm.instance import Machine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +64,30 @@ class MemoryFile:
         if mapped != memory.address:
             number = ctypes.get_errno()
             raise OSError(number, f"mmap over a guest's memory: {os.strerror(number)}")
+
+
+class OverlaidMachine(Machine):
+    """A machine whose instances begin with the content of a memory file."""
+
+    _file: MemoryFile
+
+    @classmethod
+    def overlaid(
+        cls, engine: wasmtime.Engine, compiled: Path, file: MemoryFile
+    ) -> OverlaidMachine:
+        """Map a module from the cache; see `Machine.load`.
+
+        Raises:
+            WasmtimeError: if it was compiled by another wasmtime or configuration.
+        """
+        machine = cls(engine, wasmtime.Module.deserialize_file(engine, str(compiled)))
+        machine._file = file
+        return machine
+
+    def boot(self) -> None:
+        """Drop the current instance, if any, and make a fresh one with the file's content."""
+        super().boot()
+        self._file.lay_over(self.memory)
 
 
 def write_memory(view: memoryview, path: Path) -> int:

@@ -5,17 +5,28 @@ What the messages mean is the language's business; the turns themselves are `dsp
 
 from __future__ import annotations
 
+import array
+import contextlib
+import os
 import select
+import socket
 from typing import TYPE_CHECKING
 
 from dspex.protocol.framing import FRAME_BYTES_LIMIT, FrameDecoder
-from dspex.protocol.messages import Answer, Interrupt, Run, decode_to_worker, encode_in_two
+from dspex.protocol.messages import (
+    Answer,
+    Interrupt,
+    Restore,
+    Run,
+    Save,
+    decode_to_worker,
+    encode_in_two,
+)
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterator
 
-    from dspex.protocol.messages import FromWorker
+    from dspex.protocol.messages import FromWorker, Restored, Saved
 
 RECEIVE_BYTES = 1 << 16
 LARGE_BYTES = 1 << 16
@@ -25,13 +36,14 @@ LARGE_BYTES = 1 << 16
 class SocketLink:
     """A `dspex.languages.base.Link` over the worker's socket."""
 
-    __slots__ = ("_answers", "_connection", "_decoder", "_interrupted", "_poll")
+    __slots__ = ("_answers", "_connection", "_decoder", "_descriptors", "_interrupted", "_poll")
 
     def __init__(self, connection: socket.socket) -> None:
         """Read from and write to `connection`, which stays the caller's."""
         self._connection = connection
         self._decoder = FrameDecoder(FRAME_BYTES_LIMIT)
         self._answers: list[Answer] = []
+        self._descriptors: list[int] = []
         self._interrupted = -1
         self._poll: select.poll | None = None
 
@@ -50,8 +62,44 @@ class SocketLink:
                 self._answers.clear()
                 yield run
 
-    def send(self, message: FromWorker) -> None:
-        """Send a message of the run."""
+    def orders(self) -> Iterator[Run | Save | Restore]:
+        """Yield each run, and what a session's worker is asked in between, until the supervisor hangs up.
+
+        With what comes in between comes a descriptor; see `descriptor`.
+        """
+        while data := self._receive():
+            arrived = []
+            for frame in self._decoder.feed(data):
+                message = decode_to_worker(frame)
+                if isinstance(message, Run | Save | Restore):
+                    arrived.append(message)
+                elif isinstance(message, Interrupt):  # noted before its run begins, which may be above
+                    self._interrupted = message.run
+            for order in arrived:
+                self._answers.clear()
+                yield order
+
+    def _receive(self) -> bytes:
+        data, ancillary, _flags, _address = self._connection.recvmsg(
+            RECEIVE_BYTES, socket.CMSG_SPACE(array.array("i").itemsize), socket.MSG_CMSG_CLOEXEC
+        )
+        for level, kind, content in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                self._descriptors += array.array("i", content)
+        return data
+
+    @contextlib.contextmanager
+    def descriptor(self) -> Iterator[int]:
+        """Lend the descriptor that came with the last order; -1 if none did."""
+        found = self._descriptors.pop() if self._descriptors else -1
+        try:
+            yield found
+        finally:
+            if found >= 0:
+                os.close(found)
+
+    def send(self, message: FromWorker | Saved | Restored) -> None:
+        """Send a message of the run, or the answer to what was asked between runs."""
         header, body = encode_in_two(message)
         if len(body) < LARGE_BYTES:
             self._connection.sendall(header + body)

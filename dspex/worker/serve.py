@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dspex.protocol.messages import Run
+from dspex.worker import errands
 from dspex.worker.link import SocketLink
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ def serve(connection: socket.socket, language: Language, requests: int) -> None:
         requests: Most runs to serve; 0 for no bound, which is for sessions.
     """
     link = SocketLink(connection)
+    if requests == 0:
+        _serve_session(link, language)
+        return
     for served, run in enumerate(link.runs(), 1):
         ended = language.serve(run, link)
         link.send(ended)
@@ -32,3 +37,16 @@ def serve(connection: socket.socket, language: Language, requests: int) -> None:
         if run.single:
             language.boot()
             language.warm()
+
+
+def _serve_session(link: SocketLink, language: Language) -> None:
+    """Serve runs in one guest, and what is asked of it in between, until one of them ends it."""
+    for order in link.orders():
+        if isinstance(order, Run):
+            ended = language.serve(order, link)
+            link.send(ended)
+            if ended.gone is not None:
+                return
+            continue
+        with link.descriptor() as descriptor:
+            link.send(errands.answer(order, descriptor, language))

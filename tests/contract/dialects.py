@@ -138,7 +138,7 @@ WASM = Dialect(
     floods=module(
         "(loop $again (call $say (i32.const 1024) (i32.const 100)) (br $again))", data=text(b"x" * 100)
     ),
-    recurses="(module (func $f (export \"_start\") (call $f)))",
+    recurses='(module (func $f (export "_start") (call $f)))',
     copies_file=None,
     copies_input=ECHO,
 )
@@ -154,7 +154,7 @@ TAGGED = {
 RUST = Dialect(
     language="rust",
     value_42="fn main() { dspex::value(6 * 7); }",
-    echo="fn main() { dspex::value(dspex::variable(\"given\")); }",
+    echo='fn main() { dspex::value(dspex::variable("given")); }',
     echoed=TAGGED,
     prints='fn main() { println!("out"); eprintln!("err"); }',
     raises='fn main() {\n    panic!("told");\n}',
@@ -164,7 +164,7 @@ RUST = Dialect(
     hoards="fn main() { let mut x = Vec::new(); loop { x.push(vec![1u8; 1_000_000]); } }",
     floods='fn main() { loop { print!("{}", "x".repeat(100)); } }',
     recurses="fn f(n: u64) -> u64 { if n == u64::MAX { 0 } else { f(n + 1) + f(n + 2) } }\n"
-    "fn main() { println!(\"{}\", f(0)); }",
+    'fn main() { println!("{}", f(0)); }',
     copies_file='fn main() {\n    let text = std::fs::read_to_string("in.txt").unwrap();\n'
     '    std::fs::write("out.txt", text + "!").unwrap();\n}',
     copies_input="use std::io::Read;\nfn main() {\n    let mut text = String::new();\n"

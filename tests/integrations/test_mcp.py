@@ -17,7 +17,9 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp_types import ImageContent, TextContent
 
+from dspex.integrations import mcp as mcp_module
 from dspex.integrations.mcp import make_server
+from dspex.policy import Policy
 
 pytestmark = pytest.mark.timeout(120)
 PNG = base64.b64decode(
@@ -83,7 +85,7 @@ def test_mistakes_of_the_client_are_said_in_words() -> None:
     async def main() -> None:
         async with connected() as client:
             for arguments, said in (
-                ({"code": "1", "language": "cobol"}, "'cobol' is not granted by policy 'compute'"),
+                ({"code": "1", "language": "cobol"}, "language 'cobol': there is no such language"),
                 ({"code": "1", "session": "nope"}, "there is no session 'nope'"),
                 ({"code": "1", "files": {"../x": ""}}, "'../x' has an empty part, '.' or '..'"),
                 ({"code": "1", "image": "none"}, "image"),
@@ -117,6 +119,64 @@ def test_a_session_keeps_its_state_and_its_files() -> None:
             assert gone.is_error
 
     run(main)
+
+
+def test_a_session_stays_in_its_language() -> None:
+    async def main() -> None:
+        async with connected() as client:
+            name = text_of(await client.call_tool("open_session", {"language": "javascript"}))
+            result = await client.call_tool("run_code", {"code": "1n + 1n", "session": name})
+            assert text_of(result) == "value: 2"
+            for wrong, said in (
+                ({"language": "python"}, "the session's language is javascript, not python"),
+                ({"image": "data"}, "the session's image is the default one, not data"),
+            ):
+                result = await client.call_tool("run_code", {"code": "1", "session": name, **wrong})
+                assert result.is_error
+                assert said in text_of(result)
+
+    run(main)
+
+
+def test_no_more_sessions_are_opened_at_once_than_allowed() -> None:
+    async def main() -> None:
+        async with connected(sessions_max=2) as client:
+            opened: list[bool] = []
+
+            async def open_one() -> None:
+                opened.append(not (await client.call_tool("open_session", {})).is_error)
+
+            async with anyio.create_task_group() as tasks:
+                for _ in range(6):
+                    tasks.start_soon(open_one)
+            assert sorted(opened) == [False] * 4 + [True] * 2
+
+    run(main)
+
+
+def test_a_session_that_was_left_alone_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with connected(sessions_max=2) as client:
+            left = text_of(await client.call_tool("open_session", {}))
+            used = text_of(await client.call_tool("open_session", {}))
+            await client.call_tool("run_code", {"code": "x = 1", "session": left})
+            await client.call_tool("run_code", {"code": "x = 1", "session": used})
+            monkeypatch.setattr(mcp_module, "ABANDONED_AFTER_S", 0.0)
+            fresh = text_of(await client.call_tool("open_session", {}))
+            listed = await client.call_tool("list_sessions", {})
+            assert listed.structured_content is not None
+            names = [one["session"] for one in listed.structured_content["result"]]
+            assert names == [used, fresh]
+
+    run(main)
+
+
+def test_what_a_client_is_told_first_is_what_the_policy_keeps() -> None:
+    open_policy = Policy(name="open", languages={"python"}, network={"example.org:443"})
+
+    assert "no network, no files of the host" in (make_server().instructions or "")
+    assert "no network" not in (make_server(open_policy).instructions or "")
+    assert "no files of the host" in (make_server(open_policy).instructions or "")
 
 
 def test_a_picture_comes_back_as_a_picture() -> None:
@@ -212,6 +272,9 @@ def test_the_command_serves_http(url: str) -> None:
             async with Client(url) as other:
                 result = await other.call_tool("run_code", {"code": "2"})
                 assert text_of(result) == "value: 2"
+                listed = await other.call_tool("list_sessions", {})
+                assert name[:4] in text_of(listed)
+                assert name not in text_of(listed), "who lists sessions cannot use another's"
             result = await client.call_tool("run_code", {"code": "y + 1", "session": name})
             assert text_of(result) == "value: 21"
         async with Client(url) as later:

@@ -199,6 +199,31 @@ def test_a_reader_that_goes_away_ends_the_run(started: list[subprocess.Popen[byt
     assert errors == b""
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["run", "-"], ["run", "--json", "-"], ["policy", "list"], ["runtime", "status"], ["doctor"]],
+    ids=" ".join,
+)
+def test_output_to_a_full_disk_is_told_and_is_no_success(arguments: list[str]):
+    with Path("/dev/full").open("wb") as full:
+        done = dspex(*arguments, given=b"print('text')", stdout=full.fileno())
+
+    assert done.returncode == 141
+    assert done.stderr == b"dspex: the output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("arguments", [["run", "--json", "-"], ["policy", "list"], ["doctor"]])
+def test_output_that_nobody_reads_is_not_taken_for_a_program_that_raised(arguments: list[str]):
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    try:
+        done = dspex(*arguments, given=b"'x'", stdout=write_end)
+    finally:
+        os.close(write_end)
+
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 def test_a_reader_that_does_not_read_delays_no_deadline(started: list[subprocess.Popen[bytes]]):
     flood = "import sys\nfor _ in range(8): print('y' * 65_000)\nwhile True: pass"
     process = start(started, ["--timeout", "0.5"], flood)

@@ -15,6 +15,7 @@ from dspex.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 FOREVER = "while True: pass"
 UNSTOPPABLE = """
@@ -485,10 +486,74 @@ def test_a_session_needs_no_room_that_an_idle_process_could_give() -> None:
         with engine.session() as session:
             assert session.run("2").value == 2
             with pytest.raises(dspex.EngineBusy):
-                engine.session()
-            with pytest.raises(dspex.EngineBusy):
                 engine.run("3", wait=False)
         assert engine.run("4").value == 4
+
+
+def test_a_session_that_rests_gives_its_process_to_another_and_goes_on_later() -> None:
+    with dspex.Engine(workers_max=1, idle_max=1) as engine, engine.session() as first:
+        first.run("x = 41")
+        with engine.session() as second:
+            assert (first.parked, second.parked) == (True, False)
+            assert second.run("'x' in globals()").value is False
+            assert first.run("x + 1").value == 42
+            assert second.parked
+        assert engine.run("3").value == 3
+        assert first.parked
+        assert first.run("x + 2").value == 43
+
+
+def test_a_session_at_work_gives_way_when_it_has_ended_its_run() -> None:
+    with dspex.Engine(workers_max=1, idle_max=1) as engine, engine.session() as first:
+        job = first.submit("import time\ntime.sleep(0.3)\nx = 41")
+        with engine.session() as second:
+            assert job.outcome(timeout_s=0).ok
+            assert second.run("1").value == 1
+        assert first.run("x").value == 41
+
+
+def test_a_session_that_cannot_give_way_keeps_its_process_and_another_is_refused() -> None:
+    with (
+        dspex.Engine(workers_max=1, idle_max=1, languages=["python-restricted"]) as engine,
+        engine.session(language="python-restricted") as session,
+    ):
+        session.run("x = 41")
+        with pytest.raises(dspex.EngineBusy):
+            engine.session(language="python-restricted")
+        assert session.run("x").value == 41
+
+
+def test_a_session_that_cannot_be_parked_for_want_of_a_disk_keeps_its_process(
+    tmp_path: Path,
+) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("no folder")
+    with dspex.Engine(workers_max=1, parked_dir=taken) as engine, engine.session() as session:
+        session.run("x = 41")
+        with pytest.raises(dspex.EngineBusy):
+            engine.session()
+        with pytest.raises(dspex.WorkerCrashed, match="cannot be parked"):
+            session.park()
+        assert not session.parked
+        assert session.run("x").value == 41
+
+
+def test_a_limit_is_noticed_inside_though_functions_are_called_all_the_time(
+    engine: dspex.Engine,
+) -> None:
+    calls = """
+def f(n):
+    return n and f(n - 1)
+
+import itertools
+list(map(lambda _: f(100), itertools.count()))
+"""
+    with engine.session() as session:
+        for _ in range(3):
+            outcome = session.run(calls, timeout_s=0.1)
+            assert outcome.error is not None
+            assert (outcome.status, outcome.error.noticed_by) == ("limit", "inner")
+        assert not session.closed
 
 
 # One process for several runs.

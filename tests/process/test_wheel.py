@@ -81,6 +81,20 @@ def test_the_wheel_holds_the_runtime_the_policies_and_every_licence(installed: I
     assert any(re.fullmatch(r"dspex-[^/]+\.dist-info/licenses/LICENSE", name) for name in names)
     for licence in (ROOT / "runtimes" / "licences").iterdir():
         assert prebuilt + f"licences/{licence.name}" in names
+    shipped = {name.split("/prebuilt/")[1] for name in names if "/prebuilt/" in name}
+    assert {name for name in shipped if "/licences/" in name} >= {
+        "python/licences/binaryen-LICENSE",
+        "javascript/licences/linked-libraries.txt", "javascript/licences/quickjs-wasi-LICENSE",
+        "javascript/licences/tzdata-LICENSE.txt",
+        "typescript/licences/linked-libraries.txt", "typescript/licences/quickjs-wasi-LICENSE",
+        "typescript/licences/sucrase-LICENSE", "typescript/licences/tzdata-LICENSE.txt",
+    }
+    with zipfile.ZipFile(installed.wheel) as wheel:
+        quickjs = wheel.read("dspex/_resources/prebuilt/javascript/licences/linked-libraries.txt").decode()
+        python = wheel.read(prebuilt + "licences/linked-libraries.txt").decode()
+    assert "Fabrice Bellard" in quickjs
+    assert "UNICODE LICENSE V3" in quickjs
+    assert "Rich Felker" in python
     assert {name for name in names if name.startswith(("tests/", "benchmarks/"))} == set()
 
 

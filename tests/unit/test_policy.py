@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from dspex.errors import CapabilityDenied, PolicyInvalid
 from dspex.isolation.layers import Layer
+from dspex.languages.table import OURS
 from dspex.limits import Limits
 from dspex.policy import Deterministic, Mount, Policy, policy_schema, shipped_policies
 
@@ -35,7 +36,7 @@ policies = st.builds(
     name=st.sampled_from(["one", "two", "one+two"]),
     description=st.sampled_from(["", "this", "that"]),
     languages=names,
-    images=names,
+    images=names_or_any,
     env=names_or_any,
     mounts=mounts,
     network=st.frozensets(st.sampled_from(["a.org:80", "a.org:443", "[::1]:22"])),
@@ -327,6 +328,24 @@ def test_the_shipped_policies_are_those_of_the_folder_and_described() -> None:
         assert f"| `{name}` |" in readme
 
 
+def test_the_table_of_shipped_policies_says_what_they_grant() -> None:
+    readme = (FOLDER / "README.md").read_text()
+
+    for name in shipped_policies():
+        policy = Policy.load(name)
+        row = next(line for line in readme.splitlines() if line.startswith(f"| `{name}` |"))
+        cells = [cell.strip() for cell in row.strip("|").split("|")][2:]
+        languages = {"all that come with dspex" if policy.languages == frozenset(OURS) else None}
+        assert cells[0] in languages | {_cell(policy.languages)}
+        assert cells[1:] == [_cell(policy.images), _cell(policy.env), _cell(policy.tools)], name
+        assert (policy.network, policy.mounts) == (frozenset(), ())
+
+
+def _cell(granted: frozenset[str]) -> str:
+    names = "all" if "*" in granted else ", ".join(f"`{name}`" for name in sorted(granted))
+    return names or "none"
+
+
 def test_under_deny_all_no_language_runs() -> None:
     policy = Policy.load("deny_all")
     assert policy.languages == frozenset()
@@ -341,7 +360,8 @@ def test_compute_runs_every_language_with_the_callers_tools_and_nothing_of_the_h
     }
     assert policy.tools == {"*"}
     assert policy.env == {"LANG", "LC_ALL", "TZ"}
-    assert (policy.mounts, policy.network, policy.images) == ((), frozenset(), frozenset())
+    assert policy.images == {"*"}
+    assert (policy.mounts, policy.network) == ((), frozenset())
     everywhere = {"clean_env", "closed_fds", "no_new_privs", "rlimits", "seccomp"}
     assert policy.require_layers == {"process"} | everywhere
     assert policy.limits == Limits()

@@ -13,11 +13,12 @@ import sys
 import tomllib
 import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dspex.languages.python import ENTRY, ROOT_DATA, ROOT_INDEX
 from dspex.runtimes import pyodide
 from dspex.runtimes.images import freeze_stage, linkable
+from dspex.runtimes.images.errors import ImageFailed
 from dspex.runtimes.images.link import Layout, link
 from dspex.runtimes.images.sidemodule import take_apart
 from dspex.wasm.emscripten import IMPLEMENTED
@@ -32,11 +33,9 @@ if TYPE_CHECKING:
 NATIVE_SUFFIX = ".so"
 STAGE_TIMEOUT_S = 900.0
 _PLACEHOLDER = b"This native module is part of the interpreter's own module.\n"
-_STAGE = "import sys; from dspex.runtimes.images.freeze_stage import main; main(sys.argv[1])"
-
-
-class ImageFailed(RuntimeError):
-    """An image could not be made of its packages; the message ends with what the guest said."""
+_STAGE = (
+    "import importlib, sys; importlib.import_module('dspex.worker.image_stage').main(*sys.argv[1:])"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,18 +51,18 @@ class Contents:
 
 
 def assemble(
-    contents: Contents, base: Path, main: Path, folder: Path, work: Path, progress: Progress,
+    contents: Contents, folder: Path, work: Path, progress: Progress, *, base: Path, main: Path,
     compile_module: Callable[[Path, Path], None],
 ) -> None:
     """Make the portable runtime of an image.
 
     Args:
         contents: The packages.
-        base: Folder of the bare portable runtime.
-        main: The module that native modules are merged into.
         folder: Filled with what a runtime has.
         work: Scratch space, kept by nobody.
         progress: Told about each step.
+        base: Folder of the bare portable runtime.
+        main: The module that native modules are merged into.
         compile_module: Compiles a module for this machine, as in `dspex.runtimes.locate`.
 
     Raises:
@@ -84,7 +83,7 @@ def assemble(
     compile_module(stage / freeze_stage.SOURCE, stage / freeze_stage.COMPILED)
     _write_job(stage, contents, layout, slot, base)
     progress.step("compile the packages, import, warm up, take the snapshot")
-    _run_stage(stage)
+    run_stage(stage, base, STAGE_TIMEOUT_S)
     progress.step("remove what nobody calls")
     binaryen.optimize(
         stage / freeze_stage.FROZEN, folder / pyodide.SNAPSHOT, "--remove-unused-module-elements"
@@ -109,9 +108,19 @@ def _opened(
     return opened, slot, layout
 
 
+def _recipe() -> dict[str, Any]:
+    """Return the interpreter's recipe, with what packages need and programs alone do not.
+
+    Many packages take sizes and structures from `ctypes`. That works; calling a foreign function does not.
+    """
+    recipe = tomllib.loads(pyodide.recipe_path().read_text())
+    recipe["start"]["builtin_modules_removed"].remove("_ctypes")
+    return recipe
+
+
 def _write_job(stage: Path, contents: Contents, layout: Layout, slot: int, base: Path) -> None:
     job = {
-        "slot": slot, "recipe": tomllib.loads(pyodide.recipe_path().read_text()), "base": str(base),
+        "slot": slot, "recipe": _recipe(), "base": str(base),
         "layout": layout.plain(), "native": layout.native(), "preload": list(contents.preload),
         "warm": contents.warm,
     }
@@ -125,16 +134,21 @@ def _write_job(stage: Path, contents: Contents, layout: Layout, slot: int, base:
             archive.writestr(name, _PLACEHOLDER if path.endswith(NATIVE_SUFFIX) else content)
 
 
-def _run_stage(stage: Path) -> None:
-    command = [sys.executable, "-c", _STAGE, str(stage)]
+def run_stage(stage: Path, base: Path, timeout_s: float) -> None:
+    """Run the packages' code, in a process that is killed when its time is over.
+
+    Raises:
+        ImageFailed: It raised, trapped, or took too long.
+    """
+    command = [sys.executable, "-c", _STAGE, str(stage), str(base)]
     environment = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=STAGE_TIMEOUT_S,
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s,
             check=False, env=environment, cwd=stage,
         )
     except subprocess.TimeoutExpired as error:
-        raise ImageFailed(f"the packages' code took longer than {STAGE_TIMEOUT_S:.0f} s") from error
+        raise ImageFailed(f"the packages' code took longer than {timeout_s:.0f} s") from error
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip()[-3000:]
         raise ImageFailed(said or f"the process that ran the packages' code ended with {done.returncode}")

@@ -1,20 +1,19 @@
-"""The part of an image's build that runs packages' code: a process of its own, with limits.
+"""The part of an image's build that runs packages' code, in a process of its own.
 
 It gets the merged module, compiled, and the packages' files; lets the guest compile these to byte code,
 starts CPython with the native modules, imports what is wanted, and freezes. The packages' code runs
-under wasmtime and sees no file of the host. `assemble` starts this process, bounds its time and takes
-what it wrote; whatever the guest does, nothing but the frozen module and two addresses come of it.
+under wasmtime and sees no file of the host. `assemble` starts the process, bounds its time and takes what it
+wrote; `dspex.worker.image_stage` puts walls around it. Whatever the guest does, nothing but the frozen
+module and some addresses come of it.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import resource
-import sys
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from dspex.languages.python import ENTRY, ROOT_DATA, ROOT_INDEX, load_base_layer
 from dspex.runtimes.pyodide import Builder, BuildFailed
@@ -28,11 +27,8 @@ if TYPE_CHECKING:
 
 JOB, SOURCE, COMPILED, DATA, PACKAGES = "job.json", "opened.wasm", "opened.cwasm", "data.bin", "packages.zip"
 FROZEN = "frozen.wasm"
-FAILED = 3
 SITE = "lib/python3.14/site-packages"
-CPU_S = 600
 MEMORY_BYTES_MAX = 1 << 30
-WRITTEN_BYTES_MAX = 4 << 30
 
 _PROGRAM_FILE = "/tmp/compiled.zip"  # noqa: S108 - a path in the guest
 _COMPILE = """
@@ -57,6 +53,27 @@ for folder, folders, names in os.walk("/" + {site!r}):
 target.close()
 """
 
+_TOUCH = """
+def _touch():
+    import sys, warnings
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for module in [sys.modules[name] for name in {names!r}]:
+            if "__getattr__" in vars(module):
+                for name in list(getattr(module, "__all__", ())):
+                    try:
+                        getattr(module, name)
+                    except Exception:
+                        pass  # whoever wants it will be told
+_touch()
+"""
+"""Makes packages load what they load at the first use of a name, such as `pydantic.BaseModel`."""
+
+_WARM = """
+for source in ({touch!r}, {warm!r}):
+    exec(compile(source, "warm.py", "exec"), {{"__name__": "warm"}})
+"""
+
 
 class _Packages:
     """The packages of one image, as the builder of the guest wants them."""
@@ -65,7 +82,7 @@ class _Packages:
 
     def __init__(self, job: Mapping[str, Any], data: bytes) -> None:
         self.preload: Sequence[str] = job["preload"]
-        self.warm: str = job["warm"]
+        self.warm: str = _WARM.format(touch=_TOUCH.format(names=job["preload"]), warm=job["warm"])
         self.native: Mapping[str, Mapping[str, Any]] = job["native"]
         self._layout = job["layout"]
         self._data = data
@@ -90,21 +107,12 @@ class _Packages:
                 builder.call(name)
 
 
-def main(folder: str) -> NoReturn:
-    """Do the work that lies in a folder and exit; what went wrong is on standard error."""
-    for kind, value in (
-        (resource.RLIMIT_CORE, 0), (resource.RLIMIT_CPU, CPU_S), (resource.RLIMIT_FSIZE, WRITTEN_BYTES_MAX),
-    ):
-        resource.setrlimit(kind, (value, value))
-    try:
-        _run(Path(folder))
-    except BuildFailed as error:
-        sys.stderr.write(str(error))
-        sys.exit(FAILED)
-    sys.exit(0)
+def run(folder: Path) -> None:
+    """Do the work that lies in a folder, and write there what came of it.
 
-
-def _run(folder: Path) -> None:
+    Raises:
+        BuildFailed: The packages' code raised or trapped.
+    """
     job = json.loads((folder / JOB).read_text())
     machine = Machine.load(new_engine(), folder / COMPILED)
     machine.memory_bytes_max = MEMORY_BYTES_MAX

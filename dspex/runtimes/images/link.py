@@ -9,9 +9,11 @@ makes plain calls of what they import of the interpreter and of each other. Noth
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from dspex.runtimes.images.errors import LinkRefused
 from dspex.runtimes.images.sidemodule import (
     CONSTRUCT,
     GOT_FUNC,
@@ -20,16 +22,17 @@ from dspex.runtimes.images.sidemodule import (
     RELOCATE,
     START_EXPORT,
     TABLE_BASE,
-    LinkRefused,
     SideModule,
     constants,
     function_slots,
     rewrite,
 )
+from dspex.runtimes.toolchain import ToolFailed
 from dspex.wasm.binary import (
     KIND_FUNC,
     KIND_GLOBAL,
-    Export,
+    KIND_MEMORY,
+    KIND_TABLE,
     Import,
     Module,
     WasmFormatError,
@@ -40,13 +43,13 @@ from dspex.wasm.binary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from dspex.runtimes.toolchain import Binaryen
 
 MEMORY_BYTES_MAX = 1 << 30
-_TABLE, _ELEMENT = 4, 9
+_TABLE, _MEMORY, _ELEMENT = 4, 5, 9
 _HEAP_BASE = "__heap_base"
 _HEAP_ALIGNMENT = 16
 _OPENED_BY_NAME = ("PyInit_", "PyInitU_")
@@ -101,6 +104,8 @@ class _Linker:
         self.globals_imported = main.imported_globals()
         self.slots = function_slots(main.section(_ELEMENT), constant_i32)
         self.next_slot = _table_size(main)
+        body = main.section(_MEMORY)
+        self.pages = read_unsigned(body, read_unsigned(body, 1)[1])[0]
         self.added: dict[str, int] = {}
         """Names of exports of the merged module that get a table entry."""
 
@@ -136,8 +141,7 @@ def link(
         The merged module, and what a guest of it must do.
 
     Raises:
-        LinkRefused: A module needs what nobody gives; the message names it.
-        ToolFailed: Binaryen turned a module down.
+        LinkRefused: A module needs what nobody gives, or Binaryen turned it down; the message names it.
     """
     linker = _Linker(Module(main.read_bytes()), offered)
     ordered = _needed_first(sides)
@@ -156,11 +160,12 @@ def link(
     parts: list[tuple[Path, str]] = []
     placed = []
     for number, (side, place) in enumerate(zip(ordered, places, strict=True)):
-        one = _Joined(linker, side, number, place, dict(zip((s.file_name for s in ordered), range(len(ordered)), strict=True)), ordered, places)
+        one = _Joined(linker, number, ordered, places)
         rewritten, plain = work / f"side-{number}.wasm", work / f"side-{number}-plain.wasm"
         plain.write_bytes(rewrite(side, one.answer, place[2], one.prefix))
         one.check()
-        binaryen.optimize(plain, rewritten, "--translate-to-exnref")
+        with _refusing(side.path):
+            binaryen.optimize(plain, rewritten, "--translate-to-exnref")
         got = work / f"side-{number}-got.wasm"
         got.write_bytes(constants(one.values.values()))
         parts += [(got, one.got), (rewritten, one.home)]
@@ -168,7 +173,8 @@ def link(
     _set_table_size(linker.main, linker.next_slot)
     roomy, merged = work / "main-roomy.wasm", work / "linked.wasm"
     roomy.write_bytes(linker.main.encode())
-    binaryen.merge([(roomy, "main"), *parts], merged)
+    with _refusing(", ".join(side.path for side in ordered)):
+        binaryen.merge([(roomy, "main"), *parts], merged)
     module = Module(merged.read_bytes())
     _append_elements(module, linker.added)
     reserve = _aligned(memory_at - heap_start, _HEAP_ALIGNMENT)
@@ -179,9 +185,10 @@ class _Joined:
     """One native module while its imports are answered."""
 
     def __init__(
-        self, linker: _Linker, side: SideModule, number: int, place: tuple[int, int, int, int],
-        numbers: dict[str, int], ordered: Sequence[SideModule], places: Sequence[tuple[int, int, int, int]],
+        self, linker: _Linker, number: int, ordered: Sequence[SideModule], places: Sequence[tuple[int, int, int, int]]
     ) -> None:
+        side, place = ordered[number], places[number]
+        numbers = {one.file_name: at for at, one in enumerate(ordered)}
         self.home, self.got, self.prefix = f"side{number}", f"side{number}.got", prefix_of(number)
         self.values: dict[tuple[str, str], tuple[str, int, bool]] = {}
         self._linker, self._side, self._place = linker, side, place
@@ -205,6 +212,7 @@ class _Joined:
             return self._constant(one, self._place[0 if one.name == MEMORY_BASE else 2], mutable=False)
         theirs = self._linker.exports.get(one.name)
         if one.module == "env" and theirs is not None and theirs.kind == one.kind:
+            self._check_size(one)
             return "main", one.name
         if one.module == "env" and one.kind == KIND_FUNC:
             for number, library, _ in self._libraries:
@@ -215,6 +223,22 @@ class _Joined:
             return one.module, one.name
         self._absent.append(f"{one.module}.{one.name}")
         return one.module, one.name
+
+    def _check_size(self, one: Import) -> None:
+        """Refuse an import of the interpreter's memory or table that is not like it."""
+        if one.kind == KIND_MEMORY:
+            at, size, what = 0, self._linker.pages, "a memory of {} pages"
+        elif one.kind == KIND_TABLE:
+            at, size, what = 1, self._linker.next_slot, "a table of {} entries"
+        else:
+            return
+        flags, at = read_unsigned(one.description, at)
+        wanted, _ = read_unsigned(one.description, at)
+        if flags > 1 or wanted > size:
+            kind = "shared or 64-bit" if flags > 1 else ""
+            raise LinkRefused(
+                f"{self._side.path}: wants {what.format(f'{wanted} {kind}'.strip())}, the interpreter's has {size}"
+            )
 
     def check(self) -> None:
         """Refuse the module if something of it has no answer."""
@@ -269,6 +293,15 @@ class _Joined:
 def prefix_of(number: int) -> str:
     """Return what the exports of a native module begin with after merging."""
     return f"dspex.side{number}."
+
+
+@contextlib.contextmanager
+def _refusing(path: str) -> Iterator[None]:
+    """Turn what Binaryen says about a module into a refusal of it."""
+    try:
+        yield
+    except ToolFailed as error:
+        raise LinkRefused(f"{path}: {str(error).partition(':')[2].strip()[-1000:]}") from error
 
 
 def _needed_first(sides: Sequence[SideModule]) -> list[SideModule]:

@@ -13,6 +13,8 @@ import tomllib
 from dataclasses import dataclass
 from typing import Any
 
+from dspex.runtimes.images.errors import LockInvalid
+
 PYTHON = "3.14"
 PYTHON_FULL = "3.14.2"
 PLATFORM = "pyemscripten_2026_0_wasm32"
@@ -26,10 +28,6 @@ WARM_CHARS_MAX = 100_000
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+!-]{0,250}")
-
-
-class LockInvalid(ValueError):
-    """A lock file, or what was asked for, cannot be used; the message says what and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

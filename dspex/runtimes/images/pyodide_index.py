@@ -8,14 +8,15 @@ used.
 from __future__ import annotations
 
 import hashlib
+import json
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
+from dspex.runtimes.images.errors import ExtraMissing, ResolveFailed
 from dspex.runtimes.images.lockfile import PYTHON, Package
-from dspex.runtimes.images.resolve import ExtraMissing, ResolveFailed
 from dspex.runtimes.images.wheels import FILE_BYTES_MAX, check_tags
 
 if TYPE_CHECKING:
@@ -43,19 +44,21 @@ class PyodideIndex:
             ExtraMissing: The extra `images` is not installed.
         """
         try:
+            import pyodide_lock  # noqa: PLC0415 - an extra
             from packaging.utils import canonicalize_name  # noqa: PLC0415 - an extra
-            from pyodide_lock import PyodideLockSpec  # noqa: PLC0415 - an extra
         except ModuleNotFoundError as error:
             raise ExtraMissing("pyodide-lock") from error
         self._location = _index_of(location)
         try:
-            spec = PyodideLockSpec.model_validate_json(_read(self._location, INDEX_BYTES_MAX))
-        except ValueError as error:
+            told = json.loads(_read(self._location, INDEX_BYTES_MAX))
+            abi = told["info"].get("abi_version")
+            spec = pyodide_lock.PyodideLockSpec.model_validate(_known_fields(told, pyodide_lock))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ResolveFailed(f"{self._location}: is no pyodide-lock: {str(error)[:300]}") from error
         info = spec.info
-        if info.arch != "wasm32" or not info.python.startswith(f"{PYTHON}.") or info.abi_version != ABI:
+        if info.arch != "wasm32" or not info.python.startswith(f"{PYTHON}.") or abi != ABI:
             raise ResolveFailed(
-                f"{self._location}: is for Python {info.python}, {info.arch}, ABI {info.abi_version};"
+                f"{self._location}: is for Python {info.python}, {info.arch}, ABI {abi};"
                 f" wanted is {PYTHON}, wasm32, {ABI}"
             )
         self._canonical: Any = canonicalize_name
@@ -109,6 +112,23 @@ class PyodideIndex:
         target = into / package.file
         target.write_bytes(content)
         return target
+
+
+def _known_fields(told: dict[str, Any], pyodide_lock: Any) -> dict[str, Any]:
+    """Return an index as the installed `pyodide-lock` knows it.
+
+    It refuses fields of later versions, and which version can be installed depends on this Python. What is used
+    here has been there from the first.
+    """
+    info, package = pyodide_lock.InfoSpec.model_fields, pyodide_lock.PackageSpec.model_fields
+    defaults = {"version": ""} if "version" in info else {}
+    return {
+        "info": defaults | {key: one for key, one in told["info"].items() if key in info},
+        "packages": {
+            name: {key: one for key, one in fields.items() if key in package}
+            for name, fields in told["packages"].items()
+        },
+    }
 
 
 def _index_of(location: str) -> str:

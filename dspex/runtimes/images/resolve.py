@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dspex.runtimes.images.errors import ExtraMissing, ResolveFailed
 from dspex.runtimes.images.lockfile import PACKAGES_MAX, PLATFORM, PYTHON, PYTHON_FULL, Package
 from dspex.runtimes.images.wheels import check_tags
 
@@ -48,10 +49,6 @@ _TARGET = (
 )
 
 
-class ResolveFailed(RuntimeError):
-    """No set of packages fits, or pip could not get it; the message ends with what pip said."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Found:
     package: Package
@@ -78,12 +75,15 @@ def parse_requirements(texts: Sequence[str]) -> list[Requirement]:
     return found
 
 
-def resolve(texts: Sequence[str], pyodide: PyodideIndex | None = None) -> list[Package]:
+def resolve(
+    texts: Sequence[str], pyodide: PyodideIndex | None = None, find_links: Sequence[str] = ()
+) -> list[Package]:
     """Choose the files of an image.
 
     Args:
         texts: What is asked for.
         pyodide: Where packages are looked up first, if given.
+        find_links: Folders of wheels, which pip considers besides its index.
 
     Returns:
         Packages in the order of their names.
@@ -97,7 +97,7 @@ def resolve(texts: Sequence[str], pyodide: PyodideIndex | None = None) -> list[P
         if pyodide is None or not pyodide.has(one):
             asked[str(one)] = one
     for _ in range(ROUNDS_MAX):
-        found = _ask_pip(sorted(asked)) if asked else {}
+        found = _ask_pip(sorted(asked), find_links) if asked else {}
         chosen, missing = _closure(roots, found, pyodide)
         if not missing:
             return [chosen[name] for name in sorted(chosen)]
@@ -150,13 +150,13 @@ def _plain(one: Requirement) -> Requirement:
     return copy
 
 
-def _ask_pip(texts: Sequence[str]) -> dict[str, _Found]:
+def _ask_pip(texts: Sequence[str], find_links: Sequence[str]) -> dict[str, _Found]:
     _, names, _ = _packaging()
     with tempfile.TemporaryDirectory(prefix="dspex-pip-") as scratch:
         report = Path(scratch, "report.json")
         _pip([
             "install", "--dry-run", "--ignore-installed", "--report", str(report), "--target", f"{scratch}/none",
-            *_TARGET, *texts,
+            *_TARGET, *_folders(find_links), *texts,
         ])
         told = json.loads(report.read_text())
     found = {}
@@ -178,8 +178,13 @@ def _file_name(address: str) -> str:
     return unquote(urlsplit(address).path.rpartition("/")[2])
 
 
-def fetch(packages: Sequence[Package], into: Path) -> None:
+def fetch(packages: Sequence[Package], into: Path, find_links: Sequence[str] = ()) -> None:
     """Have pip fetch files by name, version and hash.
+
+    Args:
+        packages: What to fetch.
+        into: Folder for it.
+        find_links: Folders of wheels, which pip considers besides its index.
 
     Raises:
         ResolveFailed: It cannot: no index was reached, or a file has another hash.
@@ -187,7 +192,14 @@ def fetch(packages: Sequence[Package], into: Path) -> None:
     lines = [f"{one.name}=={one.version} --hash=sha256:{one.sha256}" for one in packages]
     wanted = into / "requirements.txt"
     wanted.write_text("\n".join(lines) + "\n")
-    _pip(["download", "--no-deps", "--require-hashes", "--dest", str(into), *_TARGET, "-r", str(wanted)])
+    _pip([
+        "download", "--no-deps", "--require-hashes", "--dest", str(into), *_TARGET, *_folders(find_links),
+        "-r", str(wanted),
+    ])
+
+
+def _folders(find_links: Sequence[str]) -> list[str]:
+    return [f"--find-links={Path(folder).resolve()}" for folder in find_links]
 
 
 def _pip(arguments: Sequence[str]) -> None:
@@ -206,13 +218,6 @@ def _pip(arguments: Sequence[str]) -> None:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         said = "\n".join(errors) or done.stderr.strip()[-2000:]
         raise ResolveFailed(f"pip found no files for Python {PYTHON} on {PLATFORM}:\n{said[-2000:]}")
-
-
-class ExtraMissing(ModuleNotFoundError):
-    """Building images needs packages that dspex itself does not."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"{name} is needed to build images: `pip install dspex[images]`")
 
 
 def _packaging() -> tuple[Any, Any, Any]:

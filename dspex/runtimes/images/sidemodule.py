@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dspex.runtimes.images.errors import LinkRefused
 from dspex.wasm.binary import (
     DATA,
     DATA_COUNT,
@@ -43,15 +44,11 @@ ALIGNMENT_MAX = 12
 GOT_MEM, GOT_FUNC = "GOT.mem", "GOT.func"
 MEMORY_BASE, TABLE_BASE = "__memory_base", "__table_base"
 RELOCATE, CONSTRUCT, START_EXPORT = "__wasm_apply_data_relocs", "__wasm_call_ctors", "__dspex_start"
-_ELEMENT = 9
+_TABLE, _MEMORY, _ELEMENT = 4, 5, 9
 _MEM_INFO, _NEEDED, _IMPORT_INFO = 1, 2, 4
 _WEAK = 1
 _PLACED, _DECLARED = 0, 3
 _GLOBAL_GET, _I32_CONST, _END = 0x23, 0x41, 0x0B
-
-
-class LinkRefused(ValueError):
-    """A native module cannot be linked; the message names it and what is wrong."""
 
 
 @dataclass(slots=True)
@@ -108,14 +105,22 @@ def take_apart(path: str, binary: bytes) -> SideModule:
         module = Module(binary)
         side = SideModule(path=path, module=module)
         _read_dylink(side)
+        numbers = [number for number, _ in module.sections if number]
+        if len(numbers) != len(set(numbers)):
+            raise LinkRefused(f"{path}: has a section twice")
+        for number, what in ((_TABLE, "table"), (_MEMORY, "memory")):
+            if read_unsigned(module.section(number), 0)[0]:
+                raise LinkRefused(f"{path}: brings a {what} of its own")
         side.exports = {one.name: one for one in module.exports()}
         side.starts = any(number == START for number, _ in module.sections)
         side.data = _data(side)
         side.slots = function_slots(
             module.section(_ELEMENT), lambda init: _base_offset(side, init, TABLE_BASE)
         )
-        if max(side.slots.values(), default=-1) >= side.table_slots or min(side.slots.values(), default=0) < 0:
-            raise LinkRefused(f"{path}: its table entries do not fit into the {side.table_slots} it asks for")
+        for init, functions in _elements(module.section(_ELEMENT)):
+            first = _base_offset(side, init, TABLE_BASE)
+            if not 0 <= first <= first + len(functions) <= side.table_slots:
+                raise LinkRefused(f"{path}: its table entries do not fit into the {side.table_slots} it asks for")
     except (WasmFormatError, IndexError) as error:
         raise LinkRefused(f"{path}: {error}") from error
     return side
@@ -125,42 +130,50 @@ def _read_dylink(side: SideModule) -> None:
     number, body = side.module.sections[0] if side.module.sections else (-1, b"")
     if number != 0 or not body.startswith(name_bytes("dylink.0")):
         raise LinkRefused(f"{side.path}: no side module: its first section is not dylink.0")
+    readers = {_MEM_INFO: _read_sizes, _NEEDED: _read_needed, _IMPORT_INFO: _read_import_info}
     at = len(name_bytes("dylink.0"))
     while at < len(body):
         kind = body[at]
         size, at = read_unsigned(body, at + 1)
-        end = at + size
-        if end > len(body):
+        if at + size > len(body):
             raise LinkRefused(f"{side.path}: its section dylink.0 is cut off")
-        if kind == _MEM_INFO:
-            side.memory_bytes, at = read_unsigned(body, at)
-            memory_power, at = read_unsigned(body, at)
-            side.table_slots, at = read_unsigned(body, at)
-            table_power, at = read_unsigned(body, at)
-            if max(memory_power, table_power) > ALIGNMENT_MAX:
-                raise LinkRefused(f"{side.path}: wants an alignment of more than a page")
-            side.memory_alignment, side.table_alignment = 1 << memory_power, 1 << table_power
-        elif kind == _NEEDED:
-            count, at = read_unsigned(body, at)
-            for _ in range(count):
-                name, at = _name(body, at)
-                side.needed.append(name)
-        elif kind == _IMPORT_INFO:
-            count, at = read_unsigned(body, at)
-            weak = set()
-            for _ in range(count):
-                home, at = _name(body, at)
-                name, at = _name(body, at)
-                flags, at = read_unsigned(body, at)
-                if flags & _WEAK:
-                    weak.add((home, name))
-            side.weak = frozenset(weak)
-        at = end
+        if kind in readers:
+            readers[kind](side, body[at : at + size])
+        at += size
     if side.memory_bytes > MEMORY_BYTES_MAX or side.table_slots > TABLE_SLOTS_MAX:
         raise LinkRefused(
             f"{side.path}: wants {side.memory_bytes} bytes and {side.table_slots} table entries;"
             f" {MEMORY_BYTES_MAX} and {TABLE_SLOTS_MAX} are the most"
         )
+
+
+def _read_sizes(side: SideModule, body: bytes) -> None:
+    side.memory_bytes, at = read_unsigned(body, 0)
+    memory_power, at = read_unsigned(body, at)
+    side.table_slots, at = read_unsigned(body, at)
+    table_power, at = read_unsigned(body, at)
+    if max(memory_power, table_power) > ALIGNMENT_MAX:
+        raise LinkRefused(f"{side.path}: wants an alignment of more than a page")
+    side.memory_alignment, side.table_alignment = 1 << memory_power, 1 << table_power
+
+
+def _read_needed(side: SideModule, body: bytes) -> None:
+    count, at = read_unsigned(body, 0)
+    for _ in range(count):
+        name, at = _name(body, at)
+        side.needed.append(name)
+
+
+def _read_import_info(side: SideModule, body: bytes) -> None:
+    count, at = read_unsigned(body, 0)
+    weak = set()
+    for _ in range(count):
+        home, at = _name(body, at)
+        name, at = _name(body, at)
+        flags, at = read_unsigned(body, at)
+        if flags & _WEAK:
+            weak.add((home, name))
+    side.weak = frozenset(weak)
 
 
 def _name(body: bytes, at: int) -> tuple[str, int]:
@@ -247,7 +260,8 @@ def rewrite(side: SideModule, answer: Callable[[Import], tuple[str, str]], table
         start, _ = read_unsigned(module.section(START), 0)
         exports.append(Export(prefix + START_EXPORT, KIND_FUNC, start))
         module.replace(START, None)
-    module.replace(IMPORT, unsigned(len(imports)) + b"".join(imports))
+    if imports:
+        module.replace(IMPORT, unsigned(len(imports)) + b"".join(imports))
     if any(number == EXPORT for number, _ in module.sections):
         module.set_exports(exports)
     module.replace(_ELEMENT, _placed_elements(side, table_base))

@@ -17,10 +17,11 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dspex.runtimes.images.errors import WheelRefused
 from dspex.runtimes.images.lockfile import PLATFORM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
     from pathlib import Path
 
 FILE_BYTES_MAX = 512 << 20
@@ -34,10 +35,6 @@ _PYTHONS = frozenset({"py3", "py2.py3", "cp314", *(f"py3{minor}" for minor in ra
 _STABLE = frozenset(f"cp3{minor}" for minor in range(2, 15))
 _SCHEMES = ("purelib", "platlib")
 _UNSIGNED = (".jws", ".p7s")
-
-
-class WheelRefused(ValueError):
-    """A wheel is not used; the message names it and says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +131,11 @@ def _members(content: bytes, name: str) -> dict[str, bytes]:
             _check_sizes(entries, name)
             found: dict[str, bytes] = {}
             for entry in entries:
-                _check_entry(entry, name)
-                if entry.is_dir():
-                    continue
-                if entry.filename in found:
-                    raise WheelRefused(f"{name}: {entry.filename} is there twice")
-                found[entry.filename] = _unpacked(archive, entry, name)
+                _check_entry(entry, found, name)
+                if not entry.is_dir():
+                    found[entry.filename] = _unpacked(archive, entry, name)
+    except WheelRefused:
+        raise
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error, EOFError, UnicodeDecodeError) as error:
         raise WheelRefused(f"{name}: cannot be unpacked: {error}") from error
     for path in found:
@@ -163,7 +159,7 @@ def _check_sizes(entries: Iterable[zipfile.ZipInfo], name: str) -> None:
         )
 
 
-def _check_entry(entry: zipfile.ZipInfo, name: str) -> None:
+def _check_entry(entry: zipfile.ZipInfo, found: Container[str], name: str) -> None:
     path = entry.orig_filename
     parts = path.removesuffix("/").split("/")
     if (
@@ -176,6 +172,8 @@ def _check_entry(entry: zipfile.ZipInfo, name: str) -> None:
         raise WheelRefused(f"{name}: {path} is a link or a device")
     if entry.flag_bits & 1:
         raise WheelRefused(f"{name}: {path} is encrypted")
+    if path in found:
+        raise WheelRefused(f"{name}: {path} is there twice")
 
 
 def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> bytes:

@@ -264,7 +264,7 @@ class MemoryFileSystem:
             raise SyscallError(Errno.ENXIO)
         stream = _STREAM_OF_DEVICE.get(device.kind)
         if stream is None:
-            return OpenDevice(device, flags, self._random_bytes)
+            return self.open_device(device, flags)
         # As /dev/stdin leads to whatever descriptor 0 is at the moment.
         file = self.descriptors.files.get(stream)
         if file is None:
@@ -292,7 +292,16 @@ class MemoryFileSystem:
         self.descriptors.install(write_fd, OpenPipe(inode, abi.O_WRONLY, pipe))
         return read_fd, write_fd
 
+    def open_device(self, device: Device, flags: int) -> OpenDevice:
+        """Open a device that works by itself, by whatever name."""
+        return OpenDevice(device, flags, self._random_bytes)
+
     # The host's side.
+
+    @property
+    def input(self) -> OpenInput:
+        """Standard input, open or not."""
+        return self._input
 
     def set_input(self, data: bytes) -> None:
         """Set what standard input gives from now on; after it comes the end of file."""

@@ -103,20 +103,23 @@ class BaseFile(Inode):
 
     Attributes:
         data: The content, a slice of the layer's one buffer.
+        path: Where the layer has it.
     """
 
-    __slots__ = ("data",)
+    __slots__ = ("data", "path")
 
-    def __init__(self, number: int, now_ns: int, data: memoryview) -> None:
+    def __init__(self, number: int, now_ns: int, data: memoryview, path: bytes) -> None:
         """Make an inode for a file of the base layer.
 
         Args:
             number: `st_ino`.
             now_ns: Modification time of the layer.
             data: The content.
+            path: Where the layer has it.
         """
         super().__init__(number, abi.S_IFREG | 0o444, now_ns)
         self.data = data
+        self.path = path
 
     @property
     def size(self) -> int:

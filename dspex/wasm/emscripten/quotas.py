@@ -87,6 +87,15 @@ class Quotas:
         """How much content still fits; below zero after a quota was lowered."""
         return self.file_bytes_max + self._bytes_of_host - self.bytes_used
 
+    @property
+    def of_host(self) -> tuple[int, int]:
+        """Bytes and entries that the host itself has put there, beyond what the guest may have."""
+        return self._bytes_of_host, self._entries_of_host
+
+    @of_host.setter
+    def of_host(self, granted: tuple[int, int]) -> None:
+        self._bytes_of_host, self._entries_of_host = granted
+
     def grant_to_host(self, *, content_bytes: int = 0, entries: int = 0) -> None:
         """Make room for what the host is about to put into the tree.
 

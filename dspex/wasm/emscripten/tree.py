@@ -116,6 +116,15 @@ class Tree:
         self._next_number = number + 1
         return number
 
+    @property
+    def next_number(self) -> int:
+        """What the next inode will be called."""
+        return self._next_number
+
+    @next_number.setter
+    def next_number(self, number: int) -> None:
+        self._next_number = number
+
     # Walking.
 
     def child(self, directory: Directory, name: bytes) -> Inode | None:
@@ -138,7 +147,7 @@ class Tree:
         content = base.read(path)
         child: Inode
         if content is not None:
-            child = BaseFile(self.new_number(), base.mtime_ns, content)
+            child = BaseFile(self.new_number(), base.mtime_ns, content, path)
         elif base.has_directory(path + b"/"):
             read_only = directory.read_only or (not prefix and name in READ_ONLY_ROOTS)
             child = Directory(

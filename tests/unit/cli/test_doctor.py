@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
@@ -13,6 +14,10 @@ from dspex.cli import doctor as doctor_module
 from dspex.cli.doctor import LayerRow, ProbeFailedError
 from dspex.cli.main import cli
 from dspex.runtimes import locate
+from dspex.runtimes.store import CACHE_ENVIRONMENT_NAME
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ROWS = (
     LayerRow("seccomp", True, "", 463.2, "All calls are open.", "Use another kernel."),
@@ -54,6 +59,37 @@ def test_another_platform_is_named_and_ends_with_1(monkeypatch: pytest.MonkeyPat
     facts = {fact["name"]: fact for fact in json.loads(done.stdout)["facts"]}
     assert facts["platform"]["fine"] is False
     assert "riscv64" in facts["platform"]["said"]
+
+
+@pytest.mark.parametrize("kind", ["file", "below a file", "open to all"])
+def test_a_cache_that_cannot_be_used_is_a_finding(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    place = tmp_path / "place"
+    if kind == "open to all":
+        place.mkdir()
+        place.chmod(0o777)
+    else:
+        place.touch()
+    monkeypatch.setenv(CACHE_ENVIRONMENT_NAME, str(place / ("below" if kind == "below a file" else "")))
+    monkeypatch.setattr(doctor_module, "probe_layers", tuple)
+
+    done = CliRunner().invoke(cli, ["doctor", "--json"])
+
+    assert done.exit_code == 1
+    facts = {fact["name"]: fact for fact in json.loads(done.stdout)["facts"]}
+    assert facts["cache"]["fine"] is False
+    said = "anybody may rename" if kind == "open to all" else f"{place} is not a folder"
+    assert said in facts["cache"]["said"]
+
+
+def test_a_cache_that_is_not_there_yet_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(CACHE_ENVIRONMENT_NAME, str(tmp_path / "not" / "yet"))
+    monkeypatch.setattr(doctor_module, "probe_layers", tuple)
+
+    facts = json.loads(CliRunner().invoke(cli, ["doctor", "--json"]).stdout)["facts"]
+
+    assert {"name": "cache", "fine": True, "said": str(tmp_path / "not" / "yet"), "optional": False} in facts
 
 
 def test_a_probe_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import threading
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import dspex
+from dspex.cli import exits
 from dspex.cli import run as run_module
 from dspex.cli.main import cli
 
@@ -153,22 +155,21 @@ def test_more_standard_input_than_is_passed_on_is_refused(monkeypatch: pytest.Mo
 def test_a_program_whose_output_nobody_reads_is_cancelled(monkeypatch: pytest.MonkeyPatch):
     class Closed:
         def write(self, _data: memoryview) -> int:
-            raise BrokenPipeError
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
     class Stream:
         buffer = Closed()
 
     monkeypatch.setattr(run_module.sys, "stdout", Stream())
-    monkeypatch.setattr(run_module, "_leave_output_alone", lambda: None)
     cancelled = threading.Event()
     output = run_module._Output()
     output.put("stdout", "text")
     output.start(cancelled.set)
 
     assert cancelled.wait(5)
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(exits.OutputLostError) as ended:
         output.finish(dspex.Outcome(status="ok", stdout="text"))
-    assert ended.value.code == 141
+    assert ended.value.exit_code == 141
 
 
 def test_output_that_is_full_for_a_while_loses_nothing(monkeypatch: pytest.MonkeyPatch):

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +25,6 @@ from dspex.runtimes.store import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 KEY, OTHER_KEY = digest(["one"]), digest(["other"])
 
@@ -89,15 +93,55 @@ def test_a_build_that_fails_leaves_nothing(store: Store):
     assert [path.name for path in store.root.iterdir() if path.is_dir()] == []
 
 
-def test_what_a_killed_build_left_is_swept_by_the_next(store: Store):
-    left = store.root / ".thing-left"
-    left.mkdir(parents=True)
+def left_by_a_killed_build(store: Store, prefix: str) -> Path:
+    """Make what a build leaves that was killed before it could clean up."""
+    store.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    left = Path(tempfile.mkdtemp(prefix=prefix, dir=store.root))
     (left / "file").write_text("half")
-    store.root.chmod(0o700)
+    return left
+
+
+def test_what_a_killed_build_left_is_swept_by_the_next(store: Store):
+    left = left_by_a_killed_build(store, ".thing-")
 
     store.get("thing", KEY, writes("whole"))
 
     assert not left.exists()
+
+
+def test_what_a_killed_build_of_a_longer_name_left_is_not_swept(store: Store):
+    """Its builder may be alive: the lock of `thing` says nothing about `thing-other`."""
+    left = left_by_a_killed_build(store, ".thing-other-")
+
+    store.get("thing", KEY, writes("whole"))
+    assert (left / "file").read_text() == "half"
+
+    store.get("thing-other", KEY, writes("whole"))
+    assert not left.exists()
+
+
+def test_a_build_that_is_really_killed_leaves_the_older_result_and_is_swept(store: Store):
+    folder = store.get("thing", KEY, writes("first"))
+    killed = """
+import os, signal, sys
+from pathlib import Path
+from dspex.runtimes.store import Store
+
+def die_half_way(half):
+    (half / "file").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Store(Path(sys.argv[1])).get("thing", sys.argv[2], die_half_way, fresh=True)
+"""
+    ended = subprocess.run([sys.executable, "-c", killed, store.root, KEY], check=False)
+
+    assert ended.returncode == -signal.SIGKILL
+    assert (folder / "file").read_text() == "first"
+    store.verify(folder)
+
+    store.get("thing", KEY, writes("second"), fresh=True)
+    assert [path for path in store.root.iterdir() if path.is_dir()] == [folder]
+    assert (folder / "file").read_text() == "second"
 
 
 def test_two_at_once_build_once(store: Store):
@@ -152,3 +196,17 @@ def test_nothing_is_loaded_from_where_others_may_write(store: Store, mode: int):
 
     with pytest.raises(CacheUntrusted, match="it must be yours alone"):
         store.get("thing", KEY, writes("again"))
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_nothing_is_loaded_from_what_others_may_replace(tmp_path: Path, levels: int):
+    store = Store(tmp_path / "open" / "between" / "store")
+    store.get("thing", KEY, writes("right"))
+    above = store.root.parents[levels - 1]
+    above.chmod(0o777)
+
+    with pytest.raises(CacheUntrusted, match=f"^{above}: anybody may rename what is in it"):
+        store.get("thing", KEY, writes("again"))
+
+    above.chmod(0o1777)  # as /tmp is: nobody renames what is another's
+    assert (store.get("thing", KEY, writes("again")) / "file").read_text() == "right"

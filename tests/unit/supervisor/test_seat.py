@@ -76,6 +76,14 @@ class FakePool:
 
     def __init__(self) -> None:
         self.gone: list[FakeWorker] = []
+        self.resting: list[Seat] = []
+
+    def note_rest(self, seat: Seat) -> None:
+        self.resting = [seat]
+
+    def note_work(self, seat: Seat) -> None:
+        assert self.resting in ([], [seat])
+        self.resting = []
 
     def worker_gone(self, worker: FakeWorker) -> None:
         self.gone.append(worker)
@@ -244,3 +252,19 @@ def test_a_refusal_that_nobody_waits_for_is_no_error() -> None:
     scene.seat.refuse(SessionClosed("engine"))
 
     assert scene.seat.closed_because == "engine is closed"
+
+
+def test_a_session_rests_when_it_has_nothing_to_do_and_only_then() -> None:
+    scene = Scene(taken=False)
+    assert scene.pool.resting == []
+    scene.take()
+    assert scene.pool.resting == [scene.seat]
+    scene.submit("a")
+    scene.submit("b")
+    assert scene.pool.resting == []
+    scene.worker.end()
+    assert scene.pool.resting == []
+    scene.worker.end()
+    assert scene.pool.resting == [scene.seat]
+    scene.seat.close()
+    assert scene.pool.resting == []

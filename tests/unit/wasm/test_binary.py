@@ -153,6 +153,20 @@ def test_data_is_replaced_as_a_whole(module: Module) -> None:
     assert content[65_535:] == b"z"
 
 
+def test_data_is_added_behind_what_is_there_and_over_it(module: Module) -> None:
+    module.add_data([(9, b"E"), (200, b"new")])
+
+    store, made = instance(module)
+    memory = made.exports(store)["memory"]
+
+    assert bytes(memory.read(store, 8, 13)) == b"hEllo"
+    assert bytes(memory.read(store, 200, 203)) == b"new"
+
+
+def test_the_size_of_a_memory_is_read(module: Module) -> None:
+    assert module.memory_pages() == 1
+
+
 def test_data_above_half_of_the_address_space_is_put_there() -> None:
     module = Module(bytes(wasmtime.wat2wasm('(module (memory 1) (data (i32.const 0) "x"))')))
     module.set_data([((1 << 31) + 16, b"high")])
