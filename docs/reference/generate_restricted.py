@@ -8,9 +8,11 @@ from __future__ import annotations
 import builtins
 import sys
 import textwrap
+from typing import Any
 
 from dspex.languages.account import RunAccount
-from dspex.languages.restricted import exports, numpy_facade
+from dspex.languages.restricted import exports, library, numpy_facade
+from dspex.languages.restricted.context import Context
 from dspex.languages.restricted.guards import Guards
 from dspex.languages.restricted.names import ABSENT_BUILTINS, DEFINABLE, GLOBAL_NAMES, INTROSPECTION
 from dspex.languages.restricted.own_surroundings import Interrupts, OwnSurroundings
@@ -41,7 +43,14 @@ DIFFERENCES = """## What is different
 - Attributes with one underscore are the program's own on its own objects; those of the library are not reachable.
 - `dataclasses`, `copy`, `functools.wraps`, `functools.singledispatch`, `operator.attrgetter` and the others under
   *ours* below are versions of our own; they ignore `__reduce__` and evaluate no annotation that is a text.
-- `str.format` follows only attributes that a program could write itself.
+- `str.format` and `string.Formatter` follow only attributes that a program could write itself.
+- `logging`, `warnings`, `tempfile`, `unittest`, `doctest` and most of `inspect` and `ast` are written anew. `pickle` and
+  `shelve` keep data and objects of the program's own classes in a form of their own, and read no other.
+- Archives, mail and XML are the library's, over files in memory; no entity, address or path leads out of there.
+- `threading`, `subprocess`, `socket` and `urllib.request` are there to be asked: a thread is refused with a
+  `RuntimeError`, everything else with an `OSError`. Locks work.
+- `unittest.mock.patch` changes names of modules for a while; `print`, `input` and `open` of the built-in functions.
+- `help(thing)` prints the signature and the docstring; a text is no topic.
 - `sys.setrecursionlimit` goes up to 12 000.
 - Modules among the given files can be imported; they are compiled under the same policy.
 """
@@ -70,8 +79,13 @@ def page() -> str:
     account = RunAccount(interrupts.stop, interrupts.seen)
     surroundings = OwnSurroundings(account, interrupts)
     files, tools = VirtualFiles(interrupts.critical), Tools(account, interrupts.critical)
+    nothing: dict[str, Any] = {}
+    larger, bases = library.make(
+        Context(surroundings, files, lambda *_: None, lambda _: nothing, lambda _: None)
+    )
+    del larger["builtins"]
     ours: dict[str, set[str]] = {"sys": set(surroundings.sys_names()) - {"__name__"}}
-    for given in (StandIns(Guards()).modules(), surroundings.modules(), files.modules(), tools.modules()):
+    for given in (larger, StandIns(Guards()).modules(), surroundings.modules(), files.modules(), tools.modules()):
         for module, names in given.items():
             ours.setdefault(module, set()).update(names)
     parts = [HEAD, DIFFERENCES, "## Built-in functions that are not there\n", listed(ABSENT_BUILTINS) + "\n"]
@@ -79,7 +93,7 @@ def page() -> str:
               REST,
               "## Names with two underscores that a class body may bind\n", listed(DEFINABLE) + "\n",
               "## Names with two underscores that a program may read\n", listed(GLOBAL_NAMES) + "\n",
-              "## Classes to derive from\n", listed(exports.BASES) + "\n", "## Modules\n"]  # fmt: skip
+              "## Classes to derive from\n", listed([*exports.BASES, *(f"{one.__module__}.{one.__name__}" for one in bases)]) + "\n", "## Modules\n"]  # fmt: skip
     for module in sorted(set(exports.EXPORTS) | set(ours)):
         own = ours.get(module, set())
         theirs = set(exports.EXPORTS.get(module, "").split()) - own

@@ -24,7 +24,8 @@ from dspex.languages.account import FILES_LEFT_OUT_MAX, OutputFlood, RunAccount
 from dspex.languages.files import FilesRefused, MountedTrees
 from dspex.languages.guest import python_values
 from dspex.languages.python import repeatable_sources
-from dspex.languages.restricted import exports, numpy_facade
+from dspex.languages.restricted import exports, library, numpy_facade
+from dspex.languages.restricted.context import Context
 from dspex.languages.restricted.guards import Guards, all_classes, freeze
 from dspex.languages.restricted.own_surroundings import Interrupts, OwnSurroundings, preload_codecs
 from dspex.languages.restricted.stand_ins import StandIns, harden, shadow
@@ -96,6 +97,7 @@ sum(math.sqrt(row.n) for row in rows)
         for name in ("_strptime", "unicodedata", "stringprep", "encodings.idna"):
             importlib.import_module(name)
         harden()
+        library.harden()
         exports.import_all()
         self._interrupts = Interrupts()
         self._critical = self._interrupts.critical
@@ -106,9 +108,14 @@ sum(math.sqrt(row.n) for row in rows)
         self._tools = Tools(self._account, self._critical)
         self._mounts = MountedTrees()
         self._arrays = numpy is not None
-        self.guards = Guards(numpy)
+        context = Context(
+            self._around, self._vfs, self._run_text, self._names_of_module, self._offered_module
+        )
+        larger, bases = library.make(context)
+        self.guards = context.guards = Guards(numpy)
+        help_function = larger.pop("builtins")["help"]
         stand_ins = StandIns(self.guards).modules()
-        for given in (self._around.modules(), self._vfs.modules(), self._tools.modules()):
+        for given in (larger, self._around.modules(), self._vfs.modules(), self._tools.modules()):
             for module, names in given.items():
                 stand_ins.setdefault(module, {}).update(names)
         if numpy is not None:
@@ -116,7 +123,8 @@ sum(math.sqrt(row.n) for row in rows)
         offered = exports.load(stand_ins)
         self._modules: dict[str, Any] = dict(exports.link(offered))
         self._modules["sys"] = self._around.sys
-        self.guards.bases = frozenset(_bases())
+        library.surround(context, self._modules["time"])
+        self.guards.bases = frozenset([*_bases(), *bases])
         self.guards.unchangeable = frozenset({exports.Module})
         self._names = {
             name: frozenset(vars(module)) for name, module in self._modules.items()
@@ -128,6 +136,7 @@ sum(math.sqrt(row.n) for row in rows)
             {
                 "open": self._modules["io"].open,
                 "globals": self._globals,
+                "help": help_function,
                 "exit": sys.exit,
                 "quit": sys.exit,
             }
@@ -332,6 +341,46 @@ sum(math.sqrt(row.n) for row in rows)
     def _globals(self) -> dict[str, Any]:
         return {name: value for name, value in self._main.items() if name != "__builtins__"}
 
+    def _names_of_module(self, name: str) -> dict[str, Any]:
+        if name == "__main__":
+            return self._main
+        own = self._own_modules.get(name)
+        return {} if own is None else vars(own)
+
+    def _offered_module(self, name: str) -> Any:
+        return self._modules.get(name) or self._own_modules.get(name)
+
+    def _run_text(self, text: str, filename: str, mode: str, names: dict[str, Any]) -> None:
+        """Compile a text under the program's policy and run it.
+
+        Args:
+            text: Statements.
+            filename: For tracebacks.
+            mode: `exec`, or `single` to print what expressions give.
+            names: What it may use; what it binds is found in there.
+
+        Raises:
+            SyntaxError: It is none, or says what programs must not say.
+        """
+        self._around.add_source(filename, text)
+        policy = RestrictedTransformer(self._surroundings)
+        tree: Any = policy.judge(compile(text, filename, "exec", ast.PyCF_ONLY_AST, dont_inherit=True))
+        if policy.findings:
+            first = policy.findings[0]
+            raise SyntaxError(f"{filename}, line {first.line}: {first.message}")
+        self.guards.fine(policy.guarded)
+        if mode == "single":
+            tree = ast.Interactive(tree.body)
+        plain = {name: value for name, value in names.items() if type(name) is str and name[:1] != "<"}
+        plain["__builtins__"] = self.guards.builtins
+        before, sys.displayhook = sys.displayhook, _show
+        try:
+            eval(compile(tree, filename, mode, dont_inherit=True), plain)
+        finally:
+            sys.displayhook = before
+        del plain["__builtins__"]
+        names.update(plain)
+
     def _is_local(self, name: str) -> bool:
         path = f"{HOME}/{name.replace('.', '/')}"
         return self._vfs.isfile(f"{path}.py") or self._vfs.isdir(path)
@@ -424,6 +473,11 @@ sum(math.sqrt(row.n) for row in rows)
         if quotas.hit == "open_files_max":
             return BudgetUsedUp("open_files", budget.open_files, budget.open_files)
         return None
+
+
+def _show(value: object) -> None:
+    if value is not None:
+        sys.stdout.write(f"{value!r}\n")
 
 
 def _use_zone(zone: str) -> None:

@@ -17,6 +17,7 @@ from dspex.languages import table
 from tests.escape.canary import Canary
 from tests.escape.ending import Attempt, ending, names
 from tests.escape.processes import children_of_workers
+from tests.escape.restricted_library import LIBRARY, TWINS
 
 LANGUAGE = "python-restricted"
 ATTEMPTS_MIN = 120
@@ -26,7 +27,6 @@ SAID = [
     Attempt("builtins of a function", "def f(): pass\nf.__builtins__", "refused GuestRefused: line 2: attribute '__builtins__' is not reachable"),
     Attempt("code of a function", "def f(): pass\nf.__code__", "refused GuestRefused: line 2: attribute '__code__' is not reachable"),
     Attempt("code replaced", "def f(): pass\ndef g(): pass\nf.__code__ = g", "refused GuestRefused: line 3: attribute '__code__' cannot be changed"),
-    Attempt("closure of a function", "def f(): pass\nf.__closure__", "refused GuestRefused: line 2: attribute '__closure__' is not reachable"),
     Attempt("defaults of the host's function", "import json\njson.dumps.__defaults__ = ()", "refused GuestRefused: line 2: attribute '__defaults__' cannot be changed"),
     Attempt("keyword defaults of the host's function", "import json\njson.dumps.__kwdefaults__", "refused GuestRefused: line 2: attribute '__kwdefaults__' is not reachable"),
     Attempt("builtins by name", "__builtins__", "refused GuestRefused: line 1: name '__builtins__' is not reachable"),
@@ -50,7 +50,7 @@ SAID = [
     Attempt("compile", "compile('1', 'x', 'eval')", "refused GuestRefused: line 1: compile() is not offered"),
     Attempt("locals", "locals()", "refused GuestRefused: line 1: locals() is not offered"),
     Attempt("breakpoint", "breakpoint()", "refused GuestRefused: line 1: breakpoint() is not offered"),
-    Attempt("help, which opens a pager", "help()", "refused GuestRefused: line 1: help() is not offered"),
+    Attempt("help, which opens a pager", "help()", "raised TypeError: inspect_module.<locals>.help() missing 1 required positional argument: 'thing'"),
     Attempt("reduce", "(1).__reduce_ex__(4)", "refused GuestRefused: line 1: attribute '__reduce_ex__' is not reachable"),
     Attempt("getstate", "[].__getstate__()", "refused GuestRefused: line 1: attribute '__getstate__' is not reachable"),
     Attempt("set state", "ValueError().__setstate__({'__array_interface__': 1})", "refused GuestRefused: line 1: attribute '__setstate__' is not reachable"),
@@ -107,20 +107,13 @@ IMPORTED = [
     Attempt("import function replaced", "def __import__(name): pass", "refused GuestRefused: line 1: name '__import__' cannot be bound"),
     Attempt("import os.system", "import os.system", "refused GuestRefused: line 1: module 'os.system' is not offered"),
     Attempt("import posix", "import posix", "refused GuestRefused: line 1: module 'posix' is not offered"),
-    Attempt("import subprocess", "import subprocess", "refused GuestRefused: line 1: module 'subprocess' is not offered"),
-    Attempt("import socket", "import socket", "refused GuestRefused: line 1: module 'socket' is not offered"),
     Attempt("import ctypes", "import ctypes", "refused GuestRefused: line 1: module 'ctypes' is not offered"),
     Attempt("import _ctypes", "import _ctypes", "refused GuestRefused: line 1: module '_ctypes' is not offered"),
-    Attempt("import pickle", "import pickle", "refused GuestRefused: line 1: module 'pickle' is not offered"),
     Attempt("import marshal", "import marshal", "refused GuestRefused: line 1: module 'marshal' is not offered"),
     Attempt("import importlib", "import importlib", "refused GuestRefused: line 1: module 'importlib' is not offered"),
-    Attempt("import inspect", "import inspect", "refused GuestRefused: line 1: module 'inspect' is not offered"),
-    Attempt("import gc", "import gc", "refused GuestRefused: line 1: module 'gc' is not offered"),
     Attempt("import builtins", "import builtins", "refused GuestRefused: line 1: module 'builtins' is not offered"),
-    Attempt("import threading", "import threading", "refused GuestRefused: line 1: module 'threading' is not offered"),
     Attempt("import multiprocessing", "import multiprocessing", "refused GuestRefused: line 1: module 'multiprocessing' is not offered"),
     Attempt("import code", "import code", "refused GuestRefused: line 1: module 'code' is not offered"),
-    Attempt("import codecs", "import codecs", "refused GuestRefused: line 1: module 'codecs' is not offered"),
     Attempt("import sysconfig", "import sysconfig", "refused GuestRefused: line 1: module 'sysconfig' is not offered"),
     Attempt("import mmap", "import mmap", "refused GuestRefused: line 1: module 'mmap' is not offered"),
     Attempt("import signal", "import signal", "refused GuestRefused: line 1: module 'signal' is not offered"),
@@ -130,9 +123,7 @@ IMPORTED = [
     Attempt("import pty", "import pty", "refused GuestRefused: line 1: module 'pty' is not offered"),
     Attempt("import imp", "import imp", "refused GuestRefused: line 1: module 'imp' is not offered"),
     Attempt("import runpy", "import runpy", "refused GuestRefused: line 1: module 'runpy' is not offered"),
-    Attempt("import shelve", "import shelve", "refused GuestRefused: line 1: module 'shelve' is not offered"),
     Attempt("import sqlite3", "import sqlite3", "refused GuestRefused: line 1: module 'sqlite3' is not offered"),
-    Attempt("import urllib.request", "import urllib.request", "refused GuestRefused: line 1: module 'urllib.request' is not offered"),
     Attempt("import http.client", "import http.client", "refused GuestRefused: line 1: module 'http.client' is not offered"),
     Attempt("import numpy.ctypeslib", "import numpy.ctypeslib", "refused GuestRefused: line 1: module 'numpy.ctypeslib' is not offered"),
     Attempt("import numpy.lib.stride_tricks", "import numpy.lib.stride_tricks", "refused GuestRefused: line 1: module 'numpy.lib.stride_tricks' is not offered"),
@@ -145,7 +136,6 @@ IMPORTED = [
     Attempt("from os import execv", "from os import execv", "refused GuestRefused: line 1: 'os.execv' is not offered"),
     Attempt("from os import popen", "from os import popen", "refused GuestRefused: line 1: 'os.popen' is not offered"),
     Attempt("from os import kill", "from os import kill", "refused GuestRefused: line 1: 'os.kill' is not offered"),
-    Attempt("from string import Formatter", "from string import Formatter", "refused GuestRefused: line 1: 'string.Formatter' is not offered"),
     Attempt("from collections import UserString", "from collections import UserString", "refused GuestRefused: line 1: 'collections.UserString' is not offered"),
     Attempt("from types import CodeType", "from types import CodeType", "refused GuestRefused: line 1: 'types.CodeType' is not offered"),
     Attempt("from types import new_class", "from types import new_class", "refused GuestRefused: line 1: 'types.new_class' is not offered"),
@@ -202,7 +192,7 @@ DONE = [
     Attempt("methodcaller", "from operator import methodcaller\nmethodcaller('__subclasses__')(object)", "raised AttributeError: 'type' object has no attribute '__subclasses__' here"),
     Attempt("reduce over getattr", "from functools import reduce\nreduce(getattr, ['__class__', '__base__', '__subclasses__'], ())()", "raised AttributeError: 'type' object has no attribute '__subclasses__' here"),
     Attempt("partial getattr", "from functools import partial\npartial(getattr, object)('__subclasses__')()", "raised AttributeError: 'type' object has no attribute '__subclasses__' here"),
-    Attempt("update_wrapper with names", "from functools import update_wrapper\nclass A: pass\nupdate_wrapper(A(), lambda: 0, assigned=('__globals__',))", "raised TypeError: StandIns._functools.<locals>.update_wrapper() got an unexpected keyword argument 'assigned'"),
+    Attempt("update_wrapper with names", "from functools import update_wrapper\nclass A: pass\nx = update_wrapper(A(), lambda: 0, assigned=('__globals__', '__code__', '__doc__'))\nsorted(x.__dict__)", "ok []"),
     Attempt("object's own getattribute", "object.__getattribute__(lambda: 0, '__globals__')", "raised AttributeError: 'function' object has no attribute '__globals__' here"),
     Attempt("own getattribute of a function", "(lambda: 0).__getattribute__('__globals__')", "raised AttributeError: 'function' object has no attribute '__globals__' here"),
     Attempt("object's own setattr", "def f(): pass\nobject.__setattr__(f, '__code__', 1)", "raised AttributeError: attribute '__code__' cannot be changed"),
@@ -275,7 +265,7 @@ DONE = [
     Attempt("subclasses of an own class", "class A: pass\nclass B(A): pass\n[c.__name__ for c in A.__subclasses__()]", "ok ['B']"),
 ]  # fmt: skip
 
-ALL = [*SAID, *IMPORTED, *DONE]
+ALL = [*SAID, *IMPORTED, *DONE, *LIBRARY]
 
 UNWALLED = [
     Attempt("file", "open(canary['file']).read()", "OSError"),
@@ -362,6 +352,30 @@ def test_every_attempt_reaches_nothing_with_the_language_wall_down(
         canary.check_outcome(outcome)
     canary.check()
     assert not children_of_workers(unwalled)
+
+
+@pytest.mark.parametrize(("code", "value"), [twin[1:] for twin in TWINS], ids=[twin[0] for twin in TWINS])
+def test_twin_the_larger_modules_do_what_they_are_for(
+    engine: dspex.Engine, code: str, value: object
+) -> None:
+    outcome = engine.run(code, language=LANGUAGE)
+
+    assert outcome.ok, outcome.error
+    assert outcome.value == value
+
+
+def test_an_archive_that_swells_ends_by_the_budget(engine: dspex.Engine) -> None:
+    outcome = engine.run(
+        "import io, zipfile\n"
+        "b = io.BytesIO()\n"
+        "with zipfile.ZipFile(b, 'w', zipfile.ZIP_DEFLATED) as z, z.open('x', 'w') as f:\n"
+        "    for _ in range(900): f.write(bytes(1 << 20))\n"
+        "len(zipfile.ZipFile(b).read('x'))",
+        language=LANGUAGE,
+    )
+
+    assert outcome.status == "limit"
+    assert outcome.error.limit in {"memory_bytes", "wall_s", "cpu_s"}
 
 
 def test_twin_an_honest_program_may_do_all_this(engine: dspex.Engine) -> None:

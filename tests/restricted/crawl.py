@@ -74,12 +74,57 @@ def instances() -> list[Any]:
     return made
 
 
+def made_by(modules: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Return objects that programs get from the larger modules, with how they are called here."""
+    of = {name: vars(module) for name, module in modules.items() if isinstance(module, Module)}
+    mail = of["email.message"]["EmailMessage"]()
+    mail["To"] = "a@example.org"
+    mail.set_content("x")
+    tests = of["unittest"]["TestSuite"]([of["unittest"]["TestCase"]("id")])
+    archive = of["tarfile"]["open"](fileobj=io.BytesIO(), mode="w")
+    archive.addfile(of["tarfile"]["TarInfo"]("x"))
+    made = {
+        "signature": of["inspect"]["signature"](instances),
+        "logger": of["logging"]["getLogger"]("x"),
+        "record": of["logging"]["LogRecord"]("x", 10, "", 1, "x", (), None),
+        "handler": of["logging"]["StreamHandler"](),
+        "formatter": of["logging"]["Formatter"]("x"),
+        "template": of["string"]["Formatter"](),
+        "element": of["xml.etree.ElementTree"]["fromstring"]("<a b='c'><d/></a>"),
+        "tree": of["xml.etree.ElementTree"]["ElementTree"](of["xml.etree.ElementTree"]["Element"]("a")),
+        "document": of["xml.dom.minidom"]["parseString"]("<!DOCTYPE a><a b='c'>x<!--y--></a>"),
+        "mail": mail,
+        "header": mail["To"],
+        "content": mail["Content-Type"],
+        "zip": of["zipfile"]["ZipFile"](io.BytesIO(), "w"),
+        "zip entry": of["zipfile"]["ZipInfo"]("x"),
+        "tar": archive,
+        "tar entry": of["tarfile"]["TarInfo"]("x"),
+        "mock": of["unittest.mock"]["MagicMock"](),
+        "patch": of["unittest.mock"]["patch"]("time.time"),
+        "call": of["unittest.mock"]["call"](1),
+        "tests": tests,
+        "result": of["unittest"]["TestResult"](),
+        "module": of["ast"]["parse"]("def f(x): return x.y"),
+        "temporary": of["tempfile"]["NamedTemporaryFile"](),
+        "entry": next(of["os"]["scandir"]("/tmp")),
+        "status": of["os"]["stat"]("/tmp"),
+        "finalizer": of["weakref"]["finalize"](tests, print),
+        "thread": of["threading"]["Thread"](),
+        "condition": of["threading"]["Condition"](),
+        "error": of["urllib.error"]["URLError"]("x"),
+        "compressed": of["gzip"]["GzipFile"](fileobj=io.BytesIO(), mode="wb"),
+    }
+    return list(made.items())
+
+
 def reached(guest: RestrictedPythonGuest) -> dict[str, Any]:
     """Return how many objects were met, and the paths to those that must not be."""
     guest._around.give("main.py", [], b"", stream=False)
     guards = guest.guards
     names = {name: value for name, value in guards.builtins.items() if name[0] not in "<_"}
     pending: list[tuple[str, Any]] = [*names.items(), *guest._modules.items()]
+    pending += made_by(guest._modules)
     pending += [(f"instance of {type(one).__name__}", one) for one in instances()]
     if guest._arrays:
         numpy = sys.modules["numpy"]

@@ -173,6 +173,22 @@ class InstanceDict(MutableMapping[str, Any]):
         return text
 
 
+class Cell:
+    """What a program gets as a cell of its function's closure: it can be looked into, not changed."""
+
+    __slots__ = ("_cell_inside",)
+
+    def __init__(self, inside: types.CellType) -> None:
+        self._cell_inside = inside
+
+    @property
+    def cell_contents(self) -> Any:
+        return self._cell_inside.cell_contents
+
+
+Cell.__name__ = Cell.__qualname__ = "cell"
+
+
 class _Slot:
     """Assigns, changes and deletes one attribute that needs a look; used as `slot[0]`."""
 
@@ -212,17 +228,17 @@ class Guards:
         self.host = frozenset(classes)
         self._holders: dict[str, frozenset[type]] = private_names(classes)
         self.private = frozenset(self._holders)
-        self._hide(("obj",), AttributeError)
-        self._hide(("evaluate",), typing.ForwardRef)
-        self._hide(("get_loop",), asyncio.Future, asyncio.Task, asyncio.Runner)
-        self._hide(("parser",), pathlib.PurePath)
+        self.hide(("obj",), AttributeError)
+        self.hide(("evaluate",), typing.ForwardRef)
+        self.hide(("get_loop",), asyncio.Future, asyncio.Task, asyncio.Runner)
+        self.hide(("parser",), pathlib.PurePath)
         if numpy is not None:
-            self._hide(
+            self.hide(
                 ("tofile", "dump", "dumps", "ctypes", "data", "setflags", "base", "getfield", "setfield",
                  "resize", "newbyteorder"),
                 numpy.ndarray, numpy.generic,
             )  # fmt: skip
-            self._hide(("ctypes", "cffi", "capsule"), numpy.random.BitGenerator, numpy.random.SeedSequence)
+            self.hide(("ctypes", "cffi", "capsule"), numpy.random.BitGenerator, numpy.random.SeedSequence)
         self._hide_writes = (numpy.ndarray, numpy.generic) if numpy is not None else ()
         self.bases: frozenset[type] = frozenset()
         self.unchangeable: frozenset[type] = frozenset()
@@ -231,14 +247,19 @@ class Guards:
         self._formats: set[str] = set()
         self._match_classes: set[type] = set()
 
-    def _hide(self, names: tuple[str, ...], *kinds: type) -> None:
+    def hide(self, names: tuple[str, ...], *kinds: type) -> None:
+        """Have attributes look absent on some classes; `GUARDED_NAMES` must have their names."""
         for name in names:
             self._holders[name] = self._holders.get(name, frozenset()) | frozenset(kinds)
 
     # What the transformed program calls.
 
     def fine(self, names: set[str]) -> None:
-        """Provide the sets that compiled code looks types up in before it asks a guard."""
+        """Provide the sets that compiled code looks types up in before it asks a guard.
+
+        Args:
+            names: Of attributes; after `= `, of those that are assigned.
+        """
         for name in names:
             self.builtins[f"<fine {name}>"] = self._fine.setdefault(name, set())
 
@@ -291,6 +312,8 @@ class Guards:
         if name in READABLE:
             return getattr(owner, name)
         value = getattr(owner, name)
+        if name == "__closure__":
+            return self._cells(owner, value)
         own = type(value) is types.FunctionType and value.__builtins__ is self.builtins  # type: ignore[attr-defined]
         if name == "__self__":
             own = kind is types.MethodType and (
@@ -299,6 +322,12 @@ class Guards:
         if not own:
             _no_attribute(kind, name)
         return value
+
+    def _cells(self, owner: Any, cells: Any) -> tuple[Cell, ...] | None:
+        """Return what a function of the program's own closes over; others keep theirs."""
+        if type(owner) is not types.FunctionType or owner.__builtins__ is not self.builtins:  # type: ignore[attr-defined]
+            _no_attribute(type(owner), "__closure__")
+        return None if cells is None else tuple(map(Cell, cells))
 
     def names_of(self, owner: Any) -> dict[str, Any]:
         """Return a copy of what `owner.__dict__` or `vars(owner)` shows."""
@@ -403,10 +432,17 @@ class Guards:
             for one in list(value):
                 self.check_write(owner, plain_name(one))
         elif name == "__class__":
-            if type(owner) in self.host or not issubclass(type(value), type) or value in self.host:
+            if type(owner) in self.host or not issubclass(type(value), type) or value in self.host or (
+                # What is set on an object of the one may be private to a class of the host behind the other.
+                not self.host.intersection(_mro_of(value)) <= set(_mro_of(type(owner)))
+            ):
                 raise AttributeError("attribute '__class__' cannot be changed")
         else:
             self.check_write(owner, name)
+            fine = self._fine.get(f"= {name}")
+            kind = type(owner)
+            if fine is not None and not issubclass(kind, type) and kind is not super:
+                fine.add(kind)
         setattr(owner, name, value)
 
     def delete(self, owner: Any, name: str) -> None:

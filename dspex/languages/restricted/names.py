@@ -36,7 +36,7 @@ READABLE = OPERATORS | {
 ASKED_FOR = frozenset(
     {
         "__class__", "__dict__", "__subclasses__", "__setattr__", "__delattr__", "__getattribute__",
-        "__self__", "__func__", "__wrapped__",
+        "__self__", "__func__", "__wrapped__", "__closure__",
     }
 )  # fmt: skip
 """Double-underscored attributes that a guard answers, depending on the object."""
@@ -72,7 +72,7 @@ INTROSPECTION = frozenset(
         "co_code", "co_consts", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_filename",
         "co_lnotab", "co_linetable", "co_exceptiontable", "co_lines", "co_positions", "co_qualname",
         "get_stack", "print_stack", "get_coro", "func_globals", "func_code", "func_closure",
-        "im_class", "im_func", "im_self", "cell_contents",
+        "im_class", "im_func", "im_self",
     }
 )  # fmt: skip
 """Attributes that lead from an object to the interpreter's own frames and code."""
@@ -84,6 +84,10 @@ GUARDED_NAMES = frozenset(
         "get_loop",  # of futures: the event loop that runs the program
         "parser",  # of paths: a module
         "evaluate",  # of annotations kept as text
+        "from_callable",  # of signatures: runs annotations and defaults that are texts
+        "cell_contents",  # of real cells; `guards.Cell` has one too
+        "header_factory", "map_to_type",  # of mail policies: make classes of any other
+        "implementation", "createDOMBuilder", "createDOMInputSource",  # of documents: load others
         # Of numpy arrays: files, pickles, addresses and other memory.
         "tofile", "dump", "dumps", "ctypes", "data", "setflags", "base", "getfield", "setfield",
         "resize", "newbyteorder",
@@ -174,13 +178,12 @@ HINTS = {
     "compile": "define a function instead",
     "locals": "collect the values in a dict of your own",
     "breakpoint": "print what you want to see",
-    "help": "print(thing.__doc__)",
     "__loader__": "modules are given by hand-made lists here",
     "__spec__": "modules are given by hand-made lists here",
 }
 """What to do instead, by refused name."""
 
 ABSENT_BUILTINS = frozenset(
-    {"eval", "exec", "compile", "locals", "breakpoint", "help", "copyright", "credits", "license"}
+    {"eval", "exec", "compile", "locals", "breakpoint", "copyright", "credits", "license"}
 )
 """Built-in functions that a program cannot have."""

@@ -272,7 +272,7 @@ class OwnSurroundings:
             "uuid": {"uuid4": lambda: uuid.UUID(bytes=self.draw(16), version=4)},
             "os": {"urandom": lambda count: self.draw(count)},  # noqa: PLW0108 - it changes
             "traceback": self._traceback(),
-            "atexit": {"register": self._register, "unregister": self._unregister},
+            "atexit": {"register": self.at_exit, "unregister": self._unregister},
             "contextlib": {
                 "redirect_stdout": lambda target: StreamSwitch("stdout", target),
                 "redirect_stderr": lambda target: StreamSwitch("stderr", target),
@@ -302,7 +302,8 @@ class OwnSurroundings:
             "compare_digest": hmac.compare_digest,
         }
 
-    def _register(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
+    def at_exit(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
+        """Do what `atexit.register` does."""
         self._at_exit.append((function, args, kwargs))
         return function
 

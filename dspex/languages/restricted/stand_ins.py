@@ -33,6 +33,7 @@ _COPIED_AS_THEY_ARE = (
 )  # fmt: skip
 _BUILT_IN_BASES = (list, dict, set, tuple, frozenset, str, bytes, int, float)
 _WRAPPED = ("__module__", "__name__", "__qualname__", "__doc__", "__annotations__")
+_UPDATED = ("__dict__",)
 
 
 def harden() -> None:
@@ -131,26 +132,27 @@ class StandIns:
             "operator": self._operator(),
             "types": {"SimpleNamespace": self._namespace()},
             "typing": self._typing(),
-            "gzip": _gzip(),
         }
 
     # functools
 
     def _functools(self) -> dict[str, Any]:
-        def update_wrapper(wrapper: Any, wrapped: Any) -> Any:
+        def update_wrapper(wrapper: Any, wrapped: Any, assigned: Any = _WRAPPED, updated: Any = _UPDATED) -> Any:
             for name in _WRAPPED:
+                if name not in assigned:
+                    continue
                 value = getattr(wrapped, name, None)
                 kind = type(wrapper)
                 if value is not None and (kind is types.FunctionType or kind not in self._guards.host):
                     setattr(wrapper, name, value)
             if type(wrapper) is types.FunctionType:
-                if type(wrapped) is types.FunctionType:
+                if type(wrapped) is types.FunctionType and "__dict__" in updated:
                     wrapper.__dict__.update(wrapped.__dict__)
                 wrapper.__wrapped__ = wrapped  # type: ignore[attr-defined]
             return wrapper
 
-        def wraps(wrapped: Any) -> Callable[[Any], Any]:
-            return lambda wrapper: update_wrapper(wrapper, wrapped)
+        def wraps(wrapped: Any, assigned: Any = _WRAPPED, updated: Any = _UPDATED) -> Callable[[Any], Any]:
+            return lambda wrapper: update_wrapper(wrapper, wrapped, assigned, updated)
 
         singledispatch = self._singledispatch(update_wrapper)
         return {
@@ -159,6 +161,7 @@ class StandIns:
             "singledispatch": singledispatch,
             "singledispatchmethod": lambda default: MethodDispatcher(singledispatch(default)),
             "WRAPPER_ASSIGNMENTS": _WRAPPED,
+            "WRAPPER_UPDATES": _UPDATED,
         }
 
     def _singledispatch(self, update_wrapper: Callable[[Any, Any], Any]) -> Callable[[Any], Any]:
@@ -449,15 +452,6 @@ class StandIns:
 
     def _cannot(self, kind: type) -> NoReturn:
         raise copy.Error(f"un(deep)copyable object of type {kind}")
-
-
-def _gzip() -> dict[str, Any]:
-    import gzip
-
-    def compress(data: bytes, compresslevel: int = 9, *, mtime: float | None = None) -> bytes:
-        return gzip.compress(bytes(data), compresslevel, mtime=0 if mtime is None else mtime)
-
-    return {"compress": compress, "decompress": gzip.decompress, "BadGzipFile": gzip.BadGzipFile}
 
 
 class MethodDispatcher:

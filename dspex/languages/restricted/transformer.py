@@ -83,9 +83,9 @@ class RestrictedTransformer(RestrictingNodeTransformer):
     Example:
         >>> around = Surroundings(frozenset(), {}, {}, lambda name: False)
         >>> policy = RestrictedTransformer(around)
-        >>> policy.judge(ast.parse("import os; (1).__class__.__base__.__subclasses__; f.__globals__"))
+        >>> changed = policy.judge(ast.parse("import os; (1).__class__.__base__.__subclasses__; f.__globals__"))
         >>> [(one.column, one.message) for one in policy.findings]
-        [(1, "module 'os' is not offered"), (59, "attribute '__globals__' is not reachable")]
+        [(1, "module 'os' is not offered"), (51, "attribute '__globals__' is not reachable")]
     """
 
     def __init__(self, surroundings: Surroundings, package: str = "") -> None:
@@ -261,6 +261,60 @@ class RestrictedTransformer(RestrictingNodeTransformer):
             return node
         slot = self._guard(node, "<slot>", node.value, _at(node, ast.Constant(name)))
         return _at(node, ast.Subscript(slot, _at(node, ast.Constant(0)), node.ctx))
+
+    # Assignments in functions to attributes that need a look: a type that is known to be fine needs none again.
+
+    def visit_Assign(self, node: ast.Assign) -> Any:
+        """Assign to one attribute without a call where the object's type is known; the value comes first."""
+        if len(node.targets) != 1 or not self._is_quick(node.targets[0]):
+            return self.node_contents_visit(node)
+        return self._quick(node, node.targets[0], self.visit(node.value))
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
+        """Do the same for a target with an annotation, which a function does not evaluate."""
+        if node.value is None or not self._is_quick(node.target):
+            return self.node_contents_visit(node)
+        self.visit(node.annotation)
+        return self._quick(node, node.target, self.visit(node.value))
+
+    def _quick(self, node: ast.stmt, target: Any, value: Any) -> list[ast.stmt]:
+        # Computing the value may bind the owner's name anew, so it comes before the look.
+        kept = _at(node, ast.Assign([_at(node, ast.Name("<value>", ast.Store()))], value))
+        test, plain, slot = self._both_ways(target)
+        load = _at(node, ast.Name("<value>", ast.Load()))
+        chosen = ast.If(test, [_at(node, ast.Assign([plain], load))], [_at(node, ast.Assign([slot], load))])
+        gone = ast.Delete([_at(node, ast.Name("<value>", ast.Del()))])
+        return [kept, _at(node, chosen), _at(node, gone)]
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
+        """Change one attribute without a call where the object's type is known."""
+        target: Any = node.target
+        if not self._is_quick(target):
+            return self.node_contents_visit(node)
+        value = self.visit(node.value)
+        test, plain, slot = self._both_ways(target)
+        # The owner is taken right after the look, and once.
+        quick = _at(node, ast.AugAssign(plain, node.op, value))
+        return _at(node, ast.If(test, [quick], [_at(node, ast.AugAssign(slot, node.op, value))]))
+
+    def _is_quick(self, target: ast.AST) -> bool:
+        if self._scopes[-1] != "" or not isinstance(target, ast.Attribute) or not isinstance(target.value, ast.Name):
+            return False
+        name = mangled(target.attr, self._class_name)
+        guarded = judge_write(name, self._around.private) is Verdict.GUARDED
+        return name.startswith("_") and not is_dunder(name) and guarded
+
+    def _both_ways(self, target: ast.Attribute) -> tuple[Any, Any, Any]:
+        """Return the test for a known type, the plain target, and the one with a look."""
+        assert isinstance(target.value, ast.Name)
+        owner = target.value.id
+        name = mangled(target.attr, self._class_name)
+        read = _at(target, ast.Name(owner, ast.Load()))
+        slot = self._written(_at(target, ast.Attribute(read, target.attr, ast.Store())), name)
+        self.guarded.add(f"= {name}")
+        kind = self._guard(target, "<type>", _at(target, ast.Name(owner, ast.Load())))
+        known = _at(target, ast.Name(f"<fine = {name}>", ast.Load()))
+        return _at(target, ast.Compare(kind, [ast.In()], [known])), target, slot
 
     def visit_Subscript(self, node: ast.Subscript) -> Any:
         """Leave items alone, but let `x.__dict__[name] = ...` reach the object."""
@@ -499,7 +553,7 @@ class RestrictedTransformer(RestrictingNodeTransformer):
     visit_NamedExpr = visit_Await = visit_Yield = visit_YieldFrom = visit_arguments = _plain
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _plain
     visit_comprehension = _plain
-    visit_Assign = visit_AugAssign = visit_AnnAssign = visit_Delete = visit_Return = _plain
+    visit_Delete = visit_Return = _plain
     visit_If = visit_For = visit_While = visit_Break = visit_Continue = visit_Pass = _plain
     visit_AsyncFor = visit_AsyncWith = visit_With = visit_withitem = _plain
     visit_Try = visit_TryStar = visit_Raise = visit_Assert = visit_TypeAlias = _plain

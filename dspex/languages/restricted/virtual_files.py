@@ -15,7 +15,7 @@ import posixpath
 import re
 import stat as stat_bits
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from dspex.wasm.emscripten import HOME, Errno, MemoryFileSystem, SyscallError, abi
 from dspex.wasm.emscripten.inode import Directory, RegularFile, Symlink
@@ -30,6 +30,11 @@ _FLAGS = {
     "x": abi.O_WRONLY | abi.O_CREAT | abi.O_EXCL,
 }
 _BUFFER_BYTES = 8192
+_READ_MAX_BYTES = 1 << 24
+_LAST_STREAM = 2
+_LINKS_MAX = 40
+_COPY_BYTES = 1 << 16
+_OPEN_FLAGS = abi.O_ACCMODE | abi.O_CREAT | abi.O_EXCL | abi.O_TRUNC | abi.O_APPEND | abi.O_DIRECTORY | abi.O_NOFOLLOW
 
 
 def os_error(error: SyscallError, path: object = None) -> OSError:
@@ -43,13 +48,13 @@ def os_error(error: SyscallError, path: object = None) -> OSError:
 class _RawFile(io.RawIOBase):
     """One open file, unbuffered."""
 
-    def __init__(self, vfs: VirtualFiles, path: str, mode: str, flags: int) -> None:
+    def __init__(self, vfs: VirtualFiles, path: str | int, mode: str, flags: int) -> None:
         self._vfs_files = vfs.files
         self._vfs_critical = vfs.critical
         self.name, self.mode = path, mode
         self._vfs_flags = flags & abi.O_ACCMODE
         try:
-            self._vfs_fd = vfs.files.open(os.fsencode(path), flags)
+            self._vfs_fd = path if isinstance(path, int) else vfs.files.open(os.fsencode(path), flags)
         except SyscallError as error:
             raise os_error(error, path) from None
         if isinstance(vfs.files.descriptors.get(self._vfs_fd).inode, Directory):
@@ -105,12 +110,83 @@ class StatResult(NamedTuple):
     """What a program sees of a file's inode."""
 
     st_mode: int
-    st_size: int
-    st_mtime: float
-    st_atime: float
-    st_ctime: float
-    st_nlink: int
     st_ino: int
+    st_dev: int
+    st_nlink: int
+    st_uid: int
+    st_gid: int
+    st_size: int
+    st_atime: float
+    st_mtime: float
+    st_ctime: float
+    st_atime_ns: int
+    st_mtime_ns: int
+    st_ctime_ns: int
+
+
+class DirEntry:
+    """What `os.scandir` yields."""
+
+    __slots__ = ("_entry_files", "name", "path")
+
+    def __init__(self, vfs: VirtualFiles, folder: str, name: str) -> None:
+        self._entry_files, self.name, self.path = vfs, name, posixpath.join(folder, name)
+
+    def __repr__(self) -> str:
+        return f"<DirEntry {self.name!r}>"
+
+    def __fspath__(self) -> str:
+        return self.path
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+        return stat_bits.S_ISDIR(self._entry_mode(follow=follow_symlinks))
+
+    def is_file(self, *, follow_symlinks: bool = True) -> bool:
+        return stat_bits.S_ISREG(self._entry_mode(follow=follow_symlinks))
+
+    def is_symlink(self) -> bool:
+        return stat_bits.S_ISLNK(self._entry_mode(follow=False))
+
+    def stat(self, *, follow_symlinks: bool = True) -> StatResult:
+        return self._entry_files.stat(self.path, follow_symlinks=follow_symlinks)
+
+    def inode(self) -> int:
+        return self._entry_files.stat(self.path, follow_symlinks=False).st_ino
+
+    def _entry_mode(self, *, follow: bool) -> int:
+        try:
+            return self._entry_files.stat(self.path, follow_symlinks=follow).st_mode
+        except FileNotFoundError:
+            return 0
+
+
+class Scan:
+    """An iterator over a folder that can be closed."""
+
+    __slots__ = ("_scan_entries",)
+
+    def __init__(self, entries: list[DirEntry]) -> None:
+        self._scan_entries = iter(entries)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> DirEntry:
+        return next(self._scan_entries)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget the rest."""
+        self._scan_entries = iter(())
+
+
+DirEntry.__module__ = Scan.__module__ = "posix"
+Scan.__name__ = Scan.__qualname__ = "ScandirIterator"
 
 
 class Environ(dict[str, str]):
@@ -204,13 +280,19 @@ class VirtualFiles:
         raw = _RawFile(self, self._path(file), mode, flags)
         if "a" in mode:
             raw.seek(0, 2)
+        return self._buffered(raw, mode, buffering, encoding, errors, newline)
+
+    def _buffered(
+        self, raw: _RawFile, mode: str, buffering: int, encoding: str | None, errors: str | None, newline: str | None
+    ) -> Any:
+        binary = "b" in mode
         if buffering == 0:
             if not binary:
                 raise ValueError("can't have unbuffered text I/O")
             return raw
         size = buffering if buffering > 1 else _BUFFER_BYTES
         buffered: Any
-        if "+" in mode:
+        if raw.readable() and raw.writable():
             buffered = io.BufferedRandom(raw, size)
         elif raw.readable():
             buffered = io.BufferedReader(raw, size)
@@ -271,18 +353,107 @@ class VirtualFiles:
     def chdir(self, path: Any) -> None:
         self.call(path, self.files.change_directory, self.inode(path))
 
-    def stat(self, path: Any) -> StatResult:
+    def stat(self, path: Any, *, follow_symlinks: bool = True) -> StatResult:
+        if isinstance(path, int):
+            return self.fstat(path)
+        return self._stat_of(self.inode(path, follow=follow_symlinks))
+
+    def lstat(self, path: Any) -> StatResult:
+        return self.stat(path, follow_symlinks=False)
+
+    def fstat(self, fd: int) -> StatResult:
+        return self._stat_of(self._opened(fd).inode)
+
+    def _stat_of(self, found: Any) -> StatResult:
+        kind, size = stat_bits.S_IFREG, 0
+        if isinstance(found, Directory):
+            kind = stat_bits.S_IFDIR
+        elif isinstance(found, Symlink):
+            kind, size = stat_bits.S_IFLNK, len(found.target)
+        elif isinstance(found, RegularFile):
+            size = len(found.data)
+        times_ns = (found.atime_ns, found.mtime_ns, found.ctime_ns)
+        mode = kind | stat_bits.S_IMODE(found.mode)
+        accessed_s, modified_s, changed_s = (one / 1e9 for one in times_ns)
+        about = (mode, found.number, 1, found.links, 0, 0, size)
+        return StatResult(*about, accessed_s, modified_s, changed_s, *times_ns)
+
+    def scandir(self, path: Any = ".") -> Scan:
+        folder = self._path(path)
+        return Scan([DirEntry(self, folder, name) for name in self.listdir(folder)])
+
+    def symlink(self, src: Any, dst: Any, target_is_directory: bool = False) -> None:
+        text = self._path(dst)
+        target = os.fsencode(self._path(src))
+        self.call(text, self.files.tree.make_symlink, self._start(text), os.fsencode(text), target)
+
+    def link(self, src: Any, dst: Any) -> None:
+        old, new = self._path(src), self._path(dst)
+        self.call(
+            old, self.files.tree.make_link, self._start(old), os.fsencode(old), self._start(new), os.fsencode(new)
+        )
+
+    def readlink(self, path: Any) -> str:
+        found = self.inode(path, follow=False)
+        if not isinstance(found, Symlink):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(path))
+        return os.fsdecode(found.target)
+
+    def access(self, path: Any, mode: int) -> bool:
+        found = self._found(path)
+        return found is not None and not mode & ~(found.mode >> 6) & 7
+
+    def utime(self, path: Any, times: Any = None, *, ns: Any = None) -> None:
         found = self.inode(path)
-        kind = stat_bits.S_IFDIR if isinstance(found, Directory) else stat_bits.S_IFREG
-        size = len(found.data) if isinstance(found, RegularFile) else 0
-        modified_s = found.mtime_ns / 1e9
-        return StatResult(kind | found.mode, size, modified_s, found.atime_ns / 1e9, modified_s, found.links, found.number)
+        if ns is None:
+            now_s = self.files.tree.now_ns() / 1e9
+            ns = tuple(int(one * 1e9) for one in (times or (now_s, now_s)))
+        self.call(path, self.files.tree.set_times, found, int(ns[0]), int(ns[1]))
+
+    def truncate(self, path: Any, length: int) -> None:
+        text = self._path(path)
+        self.call(text, self.files.tree.truncate, self._start(text), os.fsencode(text), length)
+
+    # Descriptors: numbers of the file system in memory, never of the process.
+
+    def _opened(self, fd: Any) -> Any:
+        if not isinstance(fd, int):
+            raise TypeError("an integer is required")
+        if fd <= _LAST_STREAM or fd not in self.files.descriptors.files:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return self.files.descriptors.get(fd)
+
+    def os_open(self, path: Any, flags: int, mode: int = 0o777) -> int:
+        """Do what `os.open` does."""
+        text = self._path(path)
+        fd = self.call(text, self.files.open, os.fsencode(text), flags & _OPEN_FLAGS, mode & 0o777)
+        return int(fd)
+
+    def fdopen(self, fd: int, mode: str = "r", buffering: int = -1, encoding: str | None = None,
+               errors: str | None = None, newline: str | None = None) -> Any:  # fmt: skip
+        """Do what `os.fdopen` does."""
+        raw = _RawFile(self, int(fd), mode, self._opened(fd).flags)
+        return self._buffered(raw, mode, buffering, encoding, errors, newline)
+
+    def close(self, fd: int) -> None:
+        """Do what `os.close` does."""
+        self._opened(fd)
+        self.files.descriptors.close(fd)
+
+    def os_read(self, fd: int, n: int) -> bytes:
+        """Do what `os.read` does."""
+        into = bytearray(min(max(n, 0), _READ_MAX_BYTES))
+        count = self.call(None, self._opened(fd).read_into, memoryview(into))
+        return bytes(into[:count])
+
+    def lseek(self, fd: int, position: int, whence: int) -> int:
+        """Do what `os.lseek` does."""
+        return int(self.call(None, self._opened(fd).seek, position, whence))
 
     def write(self, fd: int, data: bytes) -> int:
-        """Do what `os.write` does to the standard streams; there are no other descriptors."""
-        if fd not in (1, 2):
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        return self.call(None, self.files.descriptors.get(fd).write, memoryview(data))  # type: ignore[no-any-return]
+        """Do what `os.write` does."""
+        opened = self.files.descriptors.get(fd) if fd in (1, 2) else self._opened(fd)
+        return self.call(None, opened.write, memoryview(data).cast("B"))  # type: ignore[no-any-return]
 
     def walk(self, top: Any, topdown: bool = True) -> Iterator[tuple[str, list[str], list[str]]]:
         try:
@@ -338,6 +509,33 @@ class VirtualFiles:
         text = self._path(path)
         return HOME + text[1:] if text == "~" or text.startswith("~/") else text
 
+    def realpath(self, path: Any, *, strict: bool = False) -> str:
+        """Do what `os.path.realpath` does."""
+        done, left, links = "/", self._absolute_parts(self._path(path)), 0
+        while left:
+            part = left.pop(0)
+            below = posixpath.normpath(posixpath.join(done, part))
+            found = self._found(below, follow=False)
+            if isinstance(found, Symlink) and links < _LINKS_MAX:
+                links += 1
+                target = os.fsdecode(found.target)
+                done = "/" if target.startswith("/") else done
+                left = [one for one in target.split("/") if one] + left
+            else:
+                if strict and found is None:
+                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), below)
+                done = below
+        return done
+
+    def _absolute_parts(self, path: str) -> list[str]:
+        return [one for one in posixpath.join(self.getcwd(), path).split("/") if one]
+
+    def lexists(self, path: Any) -> bool:
+        return self._found(path, follow=False) is not None
+
+    def samefile(self, f1: Any, f2: Any) -> bool:
+        return self.inode(f1) is self.inode(f2)
+
     def relpath(self, path: Any, start: Any = ".") -> str:
         here, there = (self.abspath(one).split("/")[1:] for one in (start, path))
         same = 0
@@ -345,8 +543,12 @@ class VirtualFiles:
             same += 1
         return "/".join([".."] * len([one for one in here[same:] if one]) + there[same:]) or "."
 
-    def glob(self, pattern: Any, *, recursive: bool = False) -> list[str]:
+    def glob(self, pattern: Any, *, root_dir: Any = None, recursive: bool = False) -> list[str]:
         """Do what `glob.glob` does, for `*`, `?`, `[...]` and `**`."""
+        if root_dir is not None:
+            root = posixpath.join(self._path(root_dir), "")
+            found = self.glob(_escaped(root) + self._path(pattern), recursive=recursive)
+            return [one.removeprefix(root) for one in found if one != root]
         text = self._path(pattern)
         start, parts = ("/", text[1:].split("/")) if text.startswith("/") else ("", text.split("/"))
         return list(self._matching(start, parts, recursive=recursive))
@@ -393,7 +595,38 @@ class VirtualFiles:
             if not ignore_errors:
                 raise
 
-    def copyfile(self, src: Any, dst: Any) -> Any:
+    def copytree(self, src: Any, dst: Any, symlinks: bool = False, ignore: Any = None, copy_function: Any = None,
+                 ignore_dangling_symlinks: bool = False, dirs_exist_ok: bool = False) -> Any:  # fmt: skip
+        """Do what `shutil.copytree` does."""
+        source, target = self._path(src), self._path(dst)
+        names = self.listdir(source)
+        left_out = set() if ignore is None else set(ignore(source, names))
+        self.makedirs(target, exist_ok=dirs_exist_ok)
+        for name in names:
+            one, into = posixpath.join(source, name), posixpath.join(target, name)
+            if name in left_out:
+                continue
+            if symlinks and self.islink(one):
+                self.symlink(self.readlink(one), into)
+            elif self.isdir(one):
+                self.copytree(one, into, symlinks, ignore, copy_function, dirs_exist_ok=dirs_exist_ok)
+            else:
+                (copy_function or self.copyfile)(one, into)
+        return dst
+
+    def move(self, src: Any, dst: Any) -> Any:
+        """Do what `shutil.move` does."""
+        target = self._into(src, dst)
+        if target != dst and self.exists(target):
+            raise OSError(f"Destination path {target!r} already exists")
+        self.rename(src, target)
+        return target
+
+    def _into(self, src: Any, dst: Any) -> Any:
+        name = posixpath.basename(self._path(src).rstrip("/"))
+        return posixpath.join(self._path(dst), name) if self.isdir(dst) else dst
+
+    def copyfile(self, src: Any, dst: Any, *, follow_symlinks: bool = True) -> Any:
         """Do what `shutil.copyfile` and `shutil.copy` do."""
         target = posixpath.join(self._path(dst), posixpath.basename(self._path(src))) if self.isdir(dst) else dst
         with self.open(src, "rb") as source, self.open(target, "wb") as into:
@@ -405,14 +638,23 @@ class VirtualFiles:
         paths: dict[str, Any] = {name: getattr(posixpath, name) for name in _PURE_PATH_FUNCTIONS}
         paths |= {
             name: _plain(getattr(self, name))
-            for name in ("exists isfile isdir islink getsize getmtime abspath expanduser expandvars relpath").split()
+            for name in (
+                "exists lexists isfile isdir islink getsize getmtime abspath realpath expanduser expandvars relpath samefile"
+            ).split()
         }
-        paths |= {"realpath": paths["abspath"], "lexists": paths["exists"], "sep": "/", "curdir": ".", "pardir": ".."}
+        paths |= {"sep": "/", "curdir": ".", "pardir": "..", "altsep": None, "extsep": ".", "pathsep": ":"}
         system: dict[str, Any] = {
             name: _plain(getattr(self, name))
-            for name in ("listdir mkdir makedirs remove rmdir rename chmod getcwd chdir stat walk write").split()
+            for name in (
+                "listdir mkdir makedirs remove rmdir rename chmod getcwd chdir stat lstat fstat walk write scandir symlink "
+                "link readlink access utime truncate close lseek fdopen"
+            ).split()
         }
+        system |= {name: getattr(abi, name) for name in "O_RDONLY O_WRONLY O_RDWR O_CREAT O_EXCL O_TRUNC O_APPEND".split()}
         system |= {
+            "open": _plain(self.os_open), "read": _plain(self.os_read), "DirEntry": DirEntry, "stat_result": StatResult,
+            "R_OK": 4, "W_OK": 2, "X_OK": 1, "F_OK": 0, "altsep": None, "pathsep": ":", "devnull": "/dev/null",
+            "isatty": lambda _fd: False,
             "unlink": system["remove"], "replace": system["rename"], "sep": "/", "linesep": "\n", "name": "posix",
             "curdir": ".", "pardir": "..", "extsep": ".", "environ": self.environ, "getenv": self._getenv(),
             "fspath": os.fspath, "fsencode": os.fsencode, "fsdecode": os.fsdecode, "PathLike": os.PathLike,
@@ -429,7 +671,9 @@ class VirtualFiles:
             "glob": {"glob": _plain(self.glob), "iglob": lambda *args, **kwargs: iter(self.glob(*args, **kwargs)),
                      "escape": _glob_escape},
             "shutil": {"rmtree": _plain(self.rmtree), "copyfile": _plain(self.copyfile), "copy": _plain(self.copyfile),
-                       "copy2": _plain(self.copyfile), "move": _plain(self.rename)},
+                       "copy2": _plain(self.copyfile), "move": _plain(self.move), "copytree": _plain(self.copytree),
+                       "ignore_patterns": _ignore_patterns, "copyfileobj": _copyfileobj, "Error": OSError,
+                       "which": lambda *_args, **_named: None},
             "io": {"open": _plain(self.open)},
         }  # fmt: skip
 
@@ -486,8 +730,23 @@ class VirtualFiles:
             def is_symlink(self) -> bool:
                 return vfs.islink(str(self))
 
-            def stat(self) -> StatResult:
-                return vfs.stat(str(self))
+            def stat(self, *, follow_symlinks: bool = True) -> StatResult:
+                return vfs.stat(str(self), follow_symlinks=follow_symlinks)
+
+            def lstat(self) -> StatResult:
+                return vfs.lstat(str(self))
+
+            def chmod(self, mode: int) -> None:
+                vfs.chmod(str(self), mode)
+
+            def symlink_to(self, target: Any, target_is_directory: bool = False) -> None:
+                vfs.symlink(target, str(self))
+
+            def hardlink_to(self, target: Any) -> None:
+                vfs.link(target, str(self))
+
+            def readlink(self) -> Any:
+                return type(self)(vfs.readlink(str(self)))
 
             def iterdir(self) -> Any:
                 return (self / name for name in vfs.listdir(str(self)))
@@ -533,7 +792,7 @@ class VirtualFiles:
             def resolve(self, strict: bool = False) -> Any:
                 if strict:
                     vfs.stat(str(self))
-                return type(self)(vfs.abspath(str(self)))
+                return type(self)(vfs.realpath(str(self)))
 
             def absolute(self) -> Any:
                 return type(self)(posixpath.join(vfs.getcwd(), str(self)))
@@ -551,6 +810,17 @@ class VirtualFiles:
 _PURE_PATH_FUNCTIONS = (
     "basename dirname join split splitext normpath isabs commonpath commonprefix splitdrive normcase".split()
 )
+
+
+def _ignore_patterns(*patterns: str) -> Callable[[Any, list[str]], set[str]]:
+    """Do what `shutil.ignore_patterns` does."""
+    return lambda _folder, names: {one for pattern in patterns for one in fnmatch.filter(names, pattern)}
+
+
+def _copyfileobj(fsrc: Any, fdst: Any, length: int = 0) -> None:
+    """Do what `shutil.copyfileobj` does."""
+    while part := fsrc.read(length or _COPY_BYTES):
+        fdst.write(part)
 
 
 def _escaped(text: str) -> str:
