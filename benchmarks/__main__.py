@@ -1,7 +1,7 @@
 """The command `python -m benchmarks`: measure side by side, print, write, draw.
 
-Ties the other files together. Results of a full run go to `docs/benchmarks`, where the docs
-show them; those of a partial or quick run do not overwrite them.
+Ties the other files together. A page of `docs/benchmarks` is written when all its suites have been
+measured in full; a partial or quick run does not overwrite it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks.contestants import Absent, line_up
 from benchmarks.environments import ROOT, EnvironmentAbsentError, environment, publishable
 from benchmarks.machine import facts, pythons
 from benchmarks.measure import QUICK, SUITES, Crew, Effort, Measurement
-from benchmarks.report import Results, show, write
+from benchmarks.report import PAGES, Results, show, write
 
 _DOCS: Final = ROOT / "docs" / "benchmarks"
 _PARTIAL: Final = ROOT / "build" / "benchmarks"
@@ -42,8 +42,8 @@ _LOAD_QUIET: Final = 0.7
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where results.json and the charts go. Default: docs/benchmarks for a full run, "
-    "build/benchmarks for a quick or partial one.",
+    help="Where JSON files and charts go. Default: docs/benchmarks for each of its pages whose "
+    "suites have all been measured in full, and else build/benchmarks.",
 )
 @click.option("--peers/--no-peers", default=True, help="Whether other sandboxes take part.")
 @click.option("--charts/--no-charts", default=True, help="Whether to draw charts.")
@@ -53,7 +53,6 @@ def main(
     """Measure dspex beside its peers and beside native CPython."""
     console = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
     suites = [name for name in SUITES if not only or name in only]
-    directory = output or (_PARTIAL if quick or only else _DOCS)
     started = datetime.now(tz=UTC).strftime("%Y-%m-%d %H:%M UTC")
     machine = facts()
 
@@ -87,10 +86,15 @@ def main(
         cells=measurement.sheet.cells(labels),
     )
     show(results, console)
-    target = write(results, directory)
-    console.print(f"written: {target}", markup=False)
-    if charts:
-        console.print(_drawn(target, directory / "charts"), markup=False)
+    for page in PAGES:
+        if not page.suites & set(suites):
+            continue
+        whole = page.suites <= set(suites) and not quick
+        directory = output or (_DOCS if whole else _PARTIAL)
+        target = write(page.part_of(results), directory, page)
+        console.print(f"written: {target}", markup=False)
+        if charts:
+            console.print(_drawn(target, directory / "charts"), markup=False)
 
 
 def _introduce(crew: Crew, absent: list[Absent]) -> dict[str, dict[str, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -26,7 +27,32 @@ FuncFormatter: Any = import_module("matplotlib.ticker").FuncFormatter
 OURS: Final = "#1b6ca8"
 THEIRS: Final = "#b8c4ce"
 NATIVE: Final = "#6b7b8c"
-_LINES: Final = {"dspex": OURS, "eryx": "#d1495b", "monty": "#edae49"}
+_LINES: Final = {"dspex": OURS, "eryx": "#d1495b", "monty": "#edae49", "mini": "#edae49"}
+_SHADES: Final = {
+    "dspex_restricted": "#66a3d2", "dspex_typescript": "#66a3d2", "dspex_rust_wasm": "#66a3d2"
+}  # fmt: skip
+_PROGRAM_CHARTS: Final = (
+    ("programs.svg", "cpu", "cpython", "Time of a CPU-bound program, native CPython = 1×"),
+    (
+        "languages-python.svg",
+        "languages.restricted",
+        "cpython",
+        "Time of a CPU-bound Python program, native CPython = 1×",
+    ),
+    (
+        "languages-javascript.svg",
+        "languages.javascript",
+        "quickjs",
+        "Time of a CPU-bound JavaScript program, native QuickJS = 1×",
+    ),
+    (
+        "languages-rust.svg",
+        "languages.rust",
+        "rust_native",
+        "Time of a CPU-bound Rust program, compiled for this machine = 1×",
+    ),
+)
+"""File, suite, what is 1×, title."""
 _SPAN_LINEAR_MAX: Final = 12
 """Bars further apart than this are drawn on a log axis."""
 
@@ -46,11 +72,11 @@ def _cells(results: Results, metric: str) -> list[dict[str, Any]]:
 def _colour(contestant: str) -> str:
     if contestant.startswith("dspex"):
         return OURS
-    return NATIVE if contestant.startswith(("python", "cpython")) else THEIRS
+    return NATIVE if contestant.startswith(("python", "cpython", "node", "rust_native")) else THEIRS
 
 
 def _line_colour(contestant: str) -> str:
-    return _LINES.get(contestant.partition("_")[0], NATIVE)
+    return _SHADES.get(contestant) or _LINES.get(contestant.partition("_")[0], NATIVE)
 
 
 def _save(figure: Any, target: Path) -> None:
@@ -96,12 +122,12 @@ def _bars(results: Results, metric: str, title: str, target: Path) -> bool:
     return True
 
 
-def _programs(results: Results, target: Path) -> bool:
-    """Draw each CPU-bound program's time relative to native CPython."""
+def _programs(results: Results, target: Path, suite: str, base: str, title: str) -> bool:
+    """Draw each CPU-bound program's time relative to one contestant's."""
     names = [
         cell["metric"]
         for cell in results["cells"]
-        if cell["suite"] == "cpu" and cell["unit"] == "s" and cell["contestant"] == "cpython"
+        if cell["suite"] == suite and cell["unit"] == "s" and cell["contestant"] == base
     ]
     contestants = {
         one["name"]: one["label"]
@@ -111,17 +137,17 @@ def _programs(results: Results, target: Path) -> bool:
             for cell in results["cells"]
         )
     }
-    native = {name: _value(results, name, "cpython") for name in names}
-    contestants.pop("cpython", None)
+    native = {name: _value(results, name, base) for name in names}
+    contestants.pop(base, None)
     if not names or not contestants:
         return False
     figure, axes = plt.subplots(figsize=(9, 3.6))
     width = 0.8 / len(contestants)
     for number, (contestant, label) in enumerate(contestants.items()):
         drawn = [
-            (place + (number + 0.5) * width - 0.4, own / base)
+            (place + (number + 0.5) * width - 0.4, own / base_s)
             for place, name in enumerate(names)
-            if (own := _value(results, name, contestant)) and (base := native[name])
+            if (own := _value(results, name, contestant)) and (base_s := native[name])
         ]
         axes.bar(
             [place for place, _ in drawn],
@@ -135,8 +161,8 @@ def _programs(results: Results, target: Path) -> bool:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}×"))
     axes.yaxis.set_minor_formatter(FuncFormatter(lambda tick, _: f"{tick:g}×"))
     axes.tick_params(axis="y", which="minor", labelsize=7)
-    axes.set_xticks(range(len(names)), names)
-    axes.set_title("Time of a CPU-bound program, native CPython = 1×", loc="left", fontsize=11)
+    axes.set_xticks(range(len(names)), [name.rpartition(": ")[2] for name in names])
+    axes.set_title(title, loc="left", fontsize=11)
     axes.legend(frameon=False, fontsize=9, ncols=3, loc="lower left", bbox_to_anchor=(0, -0.24))
     axes.spines[["top", "right"]].set_visible(False)
     _save(figure, target)
@@ -231,7 +257,19 @@ def draw(results: Results, directory: Path) -> list[Path]:
                 target,
             ),
         ),
-        ("programs.svg", lambda target: _programs(results, target)),
+        *(
+            (name, partial(_programs, results, suite=suite, base=base, title=title))
+            for name, suite, base, title in _PROGRAM_CHARTS
+        ),
+        (
+            "languages-fresh.svg",
+            lambda target: _bars(
+                results,
+                "smallest program, fresh sandbox",
+                "Smallest program of each language, fresh sandbox, warm engine",
+                target,
+            ),
+        ),
         ("growth.svg", lambda target: _growth(results, target)),
     ]
     if throughputs:

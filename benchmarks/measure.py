@@ -15,16 +15,20 @@ from typing import TYPE_CHECKING, Any, Final
 import psutil
 
 from benchmarks.child import Child, ChildBrokeError, cold_start
-from benchmarks.contestants import NATIVE
+from benchmarks.contestants import FRESH, JAVASCRIPT, NATIVE, RESTRICTED, RUST
+from benchmarks.language_programs import JAVASCRIPT as SCRIPTS
+from benchmarks.language_programs import RUST as CRATES
+from benchmarks.language_programs import timed_javascript, timed_rust
 from benchmarks.memory import TreeMemory, tree_memory
-from benchmarks.programs import PROGRAMS, Program, timed
+from benchmarks.programs import PROGRAMS, timed
 from benchmarks.sheet import Metric, Sheet
 from benchmarks.summary import counted, percentile, speed_against, turn_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from benchmarks.contestants import Ready
+    from benchmarks.programs import Code
 
 MEMORY_SHARE_MAX: Final = 0.4
 """A step of the concurrency suite is left out if it would take more of what is free."""
@@ -52,6 +56,8 @@ class Effort:
     held_more: int = 8
     concurrent: tuple[int, ...] = (1, 10, 100, 1000)
     concurrent_calls_min: int = 200
+    language_calls: int = 60
+    language_callers: int = 4
 
 
 QUICK: Final = Effort(
@@ -257,32 +263,74 @@ class Measurement:
 
     def cpu(self) -> None:
         """Let CPU-bound programs time themselves, and compare with native."""
+        repeats = self._effort.program_repeats
+        jobs = [(program.name, timed(program, repeats=repeats)) for program in PROGRAMS]
+        self._programs("cpu", jobs, NATIVE, "geometric mean of speed, native CPython = 1")
+
+    def languages(self) -> None:
+        """Time fresh sandboxes and CPU-bound programs of each language, beside its own peers."""
+        effort = self._effort
+        self._latencies(
+            Metric(FRESH, "smallest program, fresh sandbox", "s"),
+            effort.rounds,
+            "latency",
+            calls=effort.language_calls,
+            warmup=effort.warmup,
+            pause_s=0.0,
+        )
+        callers = effort.language_callers
+        metric = Metric(FRESH, f"smallest program, {counted(callers, 'caller')}", "1/s")
+        for name in self._turns(FRESH, effort.throughput_rounds, metric):
+            time.sleep(_SETTLE_S)
+            self._throughput(metric, name, callers)
+        repeats = effort.program_repeats
+        self._programs(
+            RESTRICTED,
+            [(f"Python: {one.name}", timed(one, repeats=repeats)) for one in PROGRAMS],
+            NATIVE,
+            "Python: geometric mean of speed, native CPython = 1",
+        )
+        self._programs(
+            JAVASCRIPT,
+            [(f"JavaScript: {one.name}", timed_javascript(one, repeats=2)) for one in SCRIPTS],
+            "quickjs",
+            "JavaScript: geometric mean of speed, native QuickJS = 1",
+        )
+        self._programs(
+            RUST,
+            [(f"Rust: {one.name}", timed_rust(one, repeats=repeats)) for one in CRATES],
+            "rust_native",
+            "Rust: geometric mean of speed, native = 1",
+        )
+
+    def _programs(
+        self, suite: str, jobs: Sequence[tuple[str, Code]], base: str, summary: str
+    ) -> None:
+        """Let programs time themselves, and sum up their speed against the base's."""
         answers: dict[str, object] = {}
-        for program in PROGRAMS:
-            self._program(program, answers)
-        order = self._crew.names("cpu")
+        for title, code in jobs:
+            self._program(Metric(suite, title, "s"), code, answers)
+        order = self._crew.names(suite)
         cells = {(cell.metric, cell.contestant): cell for cell in self.sheet.cells(order)}
-        metric = Metric("cpu", "geometric mean of speed, native CPython = 1", "ratio")
-        if NATIVE not in order:
+        metric = Metric(suite, summary, "ratio")
+        if base not in order:
             return
         for name in order:
-            mine = [cells[program.name, name] for program in PROGRAMS]
-            native = [cells[program.name, NATIVE] for program in PROGRAMS]
+            mine = [cells[title, name] for title, _ in jobs]
+            native = [cells[title, base] for title, _ in jobs]
             ran = [cell for cell in mine if cell.failed is None]
             for share in speed_against(mine, native):
                 self.sheet.add(metric, name, share, detail={"programs": float(len(ran))})
             if not ran:
                 self.sheet.fail(metric, name, "ran none of the programs")
 
-    def _program(self, program: Program, answers: dict[str, object]) -> None:
-        metric = Metric("cpu", program.name, "s")
-        code = timed(program, repeats=self._effort.program_repeats)
-        for name in self._turns("cpu", self._effort.program_rounds, metric):
+    def _program(self, metric: Metric, code: Code, answers: dict[str, object]) -> None:
+        for name in self._turns(metric.suite, self._effort.program_rounds, metric):
             reply = self._asked(metric, name, "program", body=code.body, expression=code.expression)
             if not reply:
                 continue
-            if reply["answer"] != answers.setdefault(program.name, reply["answer"]):
-                wanted = answers[program.name]
+            if reply["answer"] != answers.setdefault(metric.name, reply["answer"]):
+                wanted = answers[metric.name]
                 self.sheet.fail(metric, name, f"answered {reply['answer']!r}, not {wanted!r}")
                 continue
             self.sheet.add(metric, name, median(reply["times_s"][1:]))
@@ -408,5 +456,6 @@ SUITES: Final[dict[str, Callable[[Measurement], None]]] = {
     "cpu": Measurement.cpu,
     "memory": Measurement.memory,
     "concurrency": Measurement.concurrency,
+    "languages": Measurement.languages,
 }
 """In the order of a run."""

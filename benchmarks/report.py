@@ -7,12 +7,13 @@ JSON file by `benchmarks.chart`.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.table import Table
 
-from benchmarks.contestants import DSPEX
+from benchmarks.contestants import CONTESTANTS, DSPEX, has_part
+from benchmarks.measure import SUITES
 from benchmarks.summary import Cell, Unit, counted, paired_ratio
 
 if TYPE_CHECKING:
@@ -76,7 +77,12 @@ class Results:
 
 
 def _bases(cells: Sequence[Cell]) -> dict[str, Cell]:
-    return {cell.metric: cell for cell in cells if cell.contestant == DSPEX}
+    """Return what each metric is compared with: the first of ours that has a part in it."""
+    bases: dict[str, Cell] = {}
+    for cell in cells:
+        if cell.contestant.startswith(DSPEX):
+            bases.setdefault(cell.metric, cell)
+    return bases
 
 
 def _ratio(cell: Cell, bases: Mapping[str, Cell]) -> float | None:
@@ -170,6 +176,7 @@ def show(results: Results, console: Console) -> None:
 
 def markdown(results: Results) -> str:
     """Return the results as a section of a Markdown page."""
+    taking_part = {cell.contestant for cell in results.cells}
     machine = results.machine
     memory = amount(float(str(machine["memory_bytes"])), "bytes")
     lines = [
@@ -183,7 +190,7 @@ def markdown(results: Results) -> str:
         *(
             f"- {label}: {', '.join(f'{key} {number}' for key, number in versions.items())}"
             for name, label in results.labels.items()
-            if (versions := results.versions.get(name))
+            if name in taking_part and (versions := results.versions.get(name))
         ),
         *(f"- **absent**: {absent.label}: {absent.reason}" for absent in results.absent),
         "",
@@ -216,22 +223,52 @@ def between_markers(page: str, section: str) -> str:
     return f"{head}{BEGIN}\n\n{section}\n\n{END}{tail}"
 
 
-def write(results: Results, directory: Path) -> Path:
-    """Write `results.json`, and the table into `README.md` where there is one.
+@dataclass(frozen=True)
+class Page:
+    """One page of results: a JSON file, and a text with the two markers."""
+
+    suites: frozenset[str]
+    data: str
+    """Name of the JSON file."""
+    text: str
+    """Name of the Markdown file; written to where it exists."""
+
+    def part_of(self, results: Results) -> Results:
+        """Return the results that belong on this page."""
+        cells = [one for one in results.cells if one.suite.partition(".")[0] in self.suites]
+        names = {cell.contestant for cell in cells}
+        suites = {one.name: one for one in CONTESTANTS}
+        absent = [
+            one
+            for one in results.absent
+            if one.contestant not in suites or has_part(suites[one.contestant], self.suites)
+        ]
+        labels = {name: label for name, label in results.labels.items() if name in names}
+        return replace(results, cells=cells, labels=labels, absent=absent)
+
+
+LANGUAGES: Final = Page(frozenset({"languages"}), "languages.json", "languages.md")
+MAIN: Final = Page(frozenset(SUITES) - LANGUAGES.suites, "results.json", "README.md")
+PAGES: Final = (MAIN, LANGUAGES)
+
+
+def write(results: Results, directory: Path, page: Page = MAIN) -> Path:
+    """Write the JSON file, and the table into the page's text where there is one.
 
     Args:
         results: What to write.
         directory: Made if missing.
+        page: Names the files.
 
     Returns:
         Path of the JSON file.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    target = directory / "results.json"
+    target = directory / page.data
     text = json.dumps(results.as_json(), indent=1, ensure_ascii=False)
     target.write_text(text + "\n", encoding="utf-8")
-    page = directory / "README.md"
-    if page.exists():
-        written = between_markers(page.read_text(encoding="utf-8"), markdown(results))
-        page.write_text(written, encoding="utf-8")
+    readable = directory / page.text
+    if readable.exists():
+        written = between_markers(readable.read_text(encoding="utf-8"), markdown(results))
+        readable.write_text(written, encoding="utf-8")
     return target

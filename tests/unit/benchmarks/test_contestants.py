@@ -13,7 +13,8 @@ ROW = Contestant("x", "the x", "python_peer", "native", frozenset({"cpu"}))
 
 def test_every_contestant_has_a_name_of_its_own_and_suites_that_exist() -> None:
     assert len({row.name for row in CONTESTANTS}) == len(CONTESTANTS)
-    assert frozenset().union(*(row.suites for row in CONTESTANTS)) == set(SUITES)
+    named = frozenset().union(*(row.suites for row in CONTESTANTS))
+    assert {name.partition(".")[0] for name in named} == set(SUITES)
 
 
 def test_without_a_wish_this_interpreter_is_taken() -> None:

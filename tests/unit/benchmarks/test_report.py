@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
 
 from benchmarks.contestants import Absent
+from benchmarks.measure import SUITES
 from benchmarks.report import (
     BEGIN,
     END,
+    LANGUAGES,
+    MAIN,
+    PAGES,
     Results,
     amount,
     between_markers,
@@ -120,3 +125,30 @@ def test_results_are_written_as_json_and_into_the_page(tmp_path: Path) -> None:
     assert data["cells"][1]["ratio_to_dspex"] == pytest.approx(2.5)
     assert data["absent"][0]["contestant"] == "third"
     assert "| fresh | dspex | 1.5 ms |" in page.read_text(encoding="utf-8")
+
+
+def test_every_suite_has_exactly_one_page() -> None:
+    assert sorted(suite for page in PAGES for suite in page.suites) == sorted(SUITES)
+
+
+def test_a_page_gets_its_own_suites_and_who_takes_part_in_them() -> None:
+    absent = [Absent("quickjs", "quickjs", "gone"), Absent("eryx", "eryx", "gone")]
+    cells = [*RESULTS.cells, Cell("languages.rust", "Rust: sieve", "other", "s", (0.1,))]
+    results = replace(RESULTS, absent=absent, cells=cells)
+
+    main, languages = MAIN.part_of(results), LANGUAGES.part_of(results)
+
+    assert (len(main.cells), len(languages.cells)) == (4, 1)
+    assert list(languages.labels) == ["other"]
+    assert [one.contestant for one in main.absent] == ["eryx"]
+    assert [one.contestant for one in languages.absent] == ["quickjs"]
+
+
+def test_a_metric_without_the_first_of_ours_is_compared_with_the_next() -> None:
+    cells = [
+        Cell("languages.rust", "Rust: sieve", "dspex_rust", "s", (0.1,)),
+        Cell("languages.rust", "Rust: sieve", "other", "s", (0.05,)),
+    ]
+    labels = {"dspex_rust": "dspex Rust", "other": "another"}
+
+    assert [row[-1] for row in rows(replace(RESULTS, cells=cells, labels=labels))] == ["1.00", "0.50"]
