@@ -95,12 +95,16 @@ class AsyncEngine:
         killed and the loop's own cancellation goes on. What is large is encoded in a thread, so that
         the loop goes on: do not change it before the end.
         """
-        job = await _begun(self._engine.submit, args, kwargs)
+        mounted = bool(self._engine.policy.mounts)
+        job = await _begun(self._engine.submit, args, kwargs, mounted=mounted)
         return await job.outcome_or_cancel()
 
     @method_like(Engine.submit)
     def submit(self, *args: Any, **kwargs: Any) -> AsyncJob:
-        """Begin a run and return at once; the parameters are those of `run`."""
+        """Begin a run and return at once; the parameters are those of `run`.
+
+        Mounts are read, and what is large is encoded, before it returns: `run` does so in a thread.
+        """
         return _submitted(self._engine.submit, args, kwargs)
 
     @method_like(Engine.submit)
@@ -166,7 +170,8 @@ class AsyncSession:
         `on_output` is called in the caller's loop. If the waiting task is cancelled, the program is
         interrupted, so that the session's state is kept, and the loop's own cancellation goes on.
         """
-        job = await _begun(self._session.submit, args, kwargs)
+        mounted = bool(self._session.policy.mounts)
+        job = await _begun(self._session.submit, args, kwargs, mounted=mounted)
         return await job.outcome_or_cancel()
 
     @method_like(Session.submit)
@@ -260,7 +265,7 @@ class AsyncJob:
             await loop.wait_done(settled)
         if self._listener is not None and self._listener.failure is not None:
             raise self._listener.failure
-        if self._job.decoding_bytes > DECODING_BYTES_MAX:
+        if self._job.decoding_bytes > DECODING_BYTES_MAX or self._job.writes_back:
             return await loop.in_thread(self._job.outcome)
         return self._job.outcome()
 
@@ -309,10 +314,11 @@ def _streamed(
 
 
 async def _begun(
-    submit: Callable[..., RunningJob], args: tuple[Any, ...], kwargs: dict[str, Any]
+    submit: Callable[..., RunningJob], args: tuple[Any, ...], kwargs: dict[str, Any], *,
+    mounted: bool,
 ) -> AsyncJob:
-    """Begin a run, beside the loop if its request is large."""
-    if not _is_large((*args, *kwargs.values())):
+    """Begin a run, beside the loop if its request is large or files have to be read for it."""
+    if not mounted and not _is_large((*args, *kwargs.values())):
         return _submitted(submit, args, kwargs)
     loop = running_loop()
     begun: list[AsyncJob] = []

@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import re
 import ssl
+import time
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 30.0
 """Longest that connecting, or one read or write, may take."""
+_TIMEOUT_S_MIN = 0.001
+"""In place of less than that, and of what is no number."""
 HEADERS_MAX = 100
 _METHOD = re.compile(r"[A-Z]{1,20}")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_PIECE_BYTES = 1 << 16
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _OURS = frozenset(
     {
@@ -42,6 +47,7 @@ def http_tools(policy: Policy) -> dict[str, Callable[..., Any]]:
         return {}
     granted, name = policy.network, policy.name
     body_bytes_max = policy.limits.value_bytes // 2  # bytes cross in base 64
+    wait_s = policy.limits.host_wait_s
 
     def http_request(
         method: str,
@@ -63,7 +69,8 @@ def http_tools(policy: Policy) -> dict[str, Callable[..., Any]]:
         if not _METHOD.fullmatch(method):
             msg = f"method: {method[:40]!r} is not one of HTTP"
             raise ValueError(msg)
-        timeout = min(max(timeout_s, 0.001), TIMEOUT_S)
+        timeout = min(timeout_s, TIMEOUT_S) if timeout_s > _TIMEOUT_S_MIN else _TIMEOUT_S_MIN
+        began_s = time.monotonic()
         connection: http.client.HTTPConnection
         if scheme == "https":
             context = ssl.create_default_context()
@@ -76,10 +83,7 @@ def http_tools(policy: Policy) -> dict[str, Callable[..., Any]]:
         try:
             connection.request(method, target, body=sent, headers=_headers(headers or {}))
             answer = connection.getresponse()
-            content = answer.read(body_bytes_max + 1)
-            if len(content) > body_bytes_max:
-                msg = f"the answer of {host}:{port} is longer than {body_bytes_max} bytes"
-                raise ValueError(msg)
+            content = _body(answer, f"{host}:{port}", body_bytes_max, began_s, wait_s)
             return {
                 "status": answer.status, "reason": answer.reason, "url": url, "body": content,
                 "headers": [[key, value] for key, value in answer.getheaders()],
@@ -123,8 +127,37 @@ def _destination(url: str) -> tuple[str, str, int, str]:
     return parts.scheme, host, parts.port or _DEFAULT_PORTS[parts.scheme], target
 
 
+def _body(
+    answer: http.client.HTTPResponse, place: str, bytes_max: int, began_s: float, wait_s: float
+) -> bytes:
+    """Read what is answered, piece by piece, so that somebody who drips holds nobody up for ever.
+
+    Raises:
+        ValueError: It is longer than `bytes_max`.
+        TimeoutError: It has not come to its end after `wait_s` seconds.
+    """
+    content = bytearray()
+    while piece := answer.read1(_PIECE_BYTES):
+        content += piece
+        if len(content) > bytes_max:
+            msg = f"the answer of {place} is longer than {bytes_max} bytes"
+            raise ValueError(msg)
+        if time.monotonic() - began_s > wait_s:
+            msg = f"the answer of {place} is not complete after {wait_s:g} s"
+            raise TimeoutError(msg)
+    return bytes(content)
+
+
 def _headers(given: Mapping[str, str]) -> dict[str, str]:
     if len(given) > HEADERS_MAX:
         msg = f"headers: {len(given)} given, {HEADERS_MAX} allowed"
         raise ValueError(msg)
+    for name, value in given.items():
+        # Stricter than `http.client`, which lets through what lenient servers read in their own ways.
+        if not _HEADER_NAME.fullmatch(name):
+            msg = f"headers: {name[:100]!r} is not the name of a header"
+            raise ValueError(msg)
+        if not {"\r", "\n", "\0"}.isdisjoint(value):
+            msg = f"headers: the value of {name[:100]} is more than one line of text"
+            raise ValueError(msg)
     return {name: value for name, value in given.items() if name.lower() not in _OURS}

@@ -17,7 +17,6 @@ import threading
 import warnings
 from concurrent.futures import Future
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -488,7 +487,7 @@ class Engine:
 class RunningJob:
     """A run under way, or ended: `outcome` waits for its end, `cancel` gives it up."""
 
-    __slots__ = ("_job", "_outcome", "_owner", "_place", "_record", "_supervisor")
+    __slots__ = ("_job", "_outcome", "_owner", "_place", "_record", "_settling", "_supervisor")
 
     def __init__(
         self,
@@ -513,6 +512,7 @@ class RunningJob:
         self._place = place
         self._owner = owner
         self._record = record
+        self._settling = threading.Lock()
 
     @property
     def done(self) -> bool:
@@ -534,8 +534,18 @@ class RunningJob:
         value_bytes = len(facts.ended.value) if facts.ended is not None else 0
         return value_bytes + len(facts.stdout) + len(facts.stderr)
 
+    @property
+    def writes_back(self) -> bool:
+        """Whether `outcome` has files of the host to write, once the run has ended."""
+        job = self._job
+        if self._outcome is not None or job is None or not job.future.done():
+            return False
+        return bool(job.facts.mounted or job.facts.removed)
+
     def outcome(self, timeout_s: float | None = None) -> Outcome:
         """Wait for the end and return it.
+
+        What the program changed below a writable mount is written back here, by whoever asks first.
 
         Raises:
             TimeoutError: It has not ended after `timeout_s` seconds; it goes on.
@@ -548,18 +558,19 @@ class RunningJob:
             if not self._job.future.done():
                 self._supervisor.check_may_wait()
             facts = self._job.future.result(timeout_s)
-            session = not isinstance(self._place, Pool)
-            self._outcome = to_outcome(self._job, facts, session=session)
-            for mount, changes in mounts.changes_by_mount(
-                self._job.mounts, facts.mounted, facts.removed
-            ):
-                notes = (*self._outcome.notes, *mounts.write_back(mount, changes))
-                self._outcome = replace(self._outcome, notes=notes)
-            if self._record is not None:
-                self._record.finish(
-                    self._outcome.status, self._outcome.stdout, self._outcome.stderr
-                )
+            with self._settling:
+                if self._outcome is None:
+                    self._outcome = self._settle(self._job, facts)
         return self._outcome
+
+    def _settle(self, job: Job, facts: Facts) -> Outcome:
+        outcome = to_outcome(job, facts, session=not isinstance(self._place, Pool))
+        for mount, changes in mounts.changes_by_mount(job.mounts, facts.mounted, facts.removed):
+            notes = (*outcome.notes, *mounts.write_back(mount, changes))
+            outcome = replace(outcome, notes=notes)
+        if self._record is not None:
+            self._record.finish(outcome.status, outcome.stdout, outcome.stderr)
+        return outcome
 
     def outcome_or_cancel(self) -> Outcome:
         """Wait for the end and return it; if the waiting is interrupted, give the run up."""
@@ -728,6 +739,11 @@ class Session:
         return self._seat.ready
 
     @property
+    def policy(self) -> Policy:
+        """The loosest policy that a run of the session can have."""
+        return self._policy
+
+    @property
     def closed(self) -> bool:
         """Whether no further run is possible."""
         return self._closed or bool(self._seat.closed_because) or self._supervisor.ended
@@ -887,7 +903,7 @@ class Session:
         assert state is not None
         header = Header(
             language=self._spec.name, image=self._image, runtime=self._pool.runtime_key,
-            dspex=__version__, created=datetime.now(UTC).isoformat(timespec="seconds"),
+            dspex=__version__, created=saves.now(),
             runs=runs, state_bytes=state.size, keyed=key is not None,
         )
         with state.content() as content:

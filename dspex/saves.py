@@ -15,6 +15,7 @@ import secrets
 import stat
 import struct
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,8 +32,8 @@ FORMAT = 1
 """Version of everything described here; a file of another one is refused."""
 
 HEADER_BYTES_MAX = 1 << 14
-_HEAD = struct.Struct("<16sHHI")
-"""Magic, format, zero, size of the header."""
+_HEAD = struct.Struct("<16sHHI32s")
+"""Magic, format, zero, size of the header, and its SHA-256: what it says is used before all is read."""
 _DIGEST_BYTES = 32
 _CHUNK_BYTES = 1 << 22
 _Short = Annotated[str, msgspec.Meta(max_length=1000)]
@@ -58,6 +59,11 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _header_decoder = msgspec.json.Decoder(Header)
 
 
+def now() -> str:
+    """Return the time of day, for a header."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def write(path: Path, header: Header, state: memoryview, key: bytes | None = None) -> None:
     """Write a file in one step: afterwards there is the old file or the new one, never half of one.
 
@@ -71,7 +77,8 @@ def write(path: Path, header: Header, state: memoryview, key: bytes | None = Non
         OSError: It cannot be written.
     """
     encoded = msgspec.json.encode(header)
-    head = _HEAD.pack(MAGIC, FORMAT, 0, len(encoded)) + encoded
+    own = hashlib.sha256(encoded).digest()
+    head = _HEAD.pack(MAGIC, FORMAT, 0, len(encoded), own) + encoded
     total = hashlib.sha256(head)
     with _new_file(path) as descriptor:
         _write_all(descriptor, memoryview(head))
@@ -96,19 +103,20 @@ class SavedSession:
         self._name = str(path)
         # Without waiting for whoever may be at the other end of a pipe of that name.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            os.close(descriptor)
+            raise self._unusable("it is not a regular file")
         self._file = os.fdopen(descriptor, "rb", buffering=0)
         try:
-            self._read_header()
+            self._read_header(found.st_size)
         except BaseException:
             self._file.close()
             raise
 
-    def _read_header(self) -> None:
-        found = os.fstat(self._file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise self._unusable("it is not a regular file")
+    def _read_header(self, file_bytes: int) -> None:
         head = self._read_exactly(_HEAD.size)
-        magic, version, _, size = _HEAD.unpack(head)
+        magic, version, _, size, checksum = _HEAD.unpack(head)
         if magic != MAGIC:
             raise self._unusable("it is not a saved session")
         if version != FORMAT:
@@ -116,14 +124,16 @@ class SavedSession:
         if size > HEADER_BYTES_MAX:
             raise self._unusable(f"its header has {size} bytes, {HEADER_BYTES_MAX} are allowed")
         encoded = self._read_exactly(size)
+        if hashlib.sha256(encoded).digest() != checksum:
+            raise self._unusable("its header is damaged, or was changed")
         try:
             self.header = _header_decoder.decode(encoded)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise self._unusable(f"its header is broken: {error}") from error
         expected = len(head) + size + self.header.state_bytes + 2 * _DIGEST_BYTES
-        if found.st_size != expected:
+        if file_bytes != expected:
             raise self._unusable(
-                f"it has {found.st_size} bytes in place of {expected}: it is cut off or damaged"
+                f"it has {file_bytes} bytes in place of {expected}: it is cut off or damaged"
             )
         self._total = hashlib.sha256(head + encoded)
 

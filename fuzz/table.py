@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from fuzz import canary, framing, host_calls, host_files, messages, policy, values
+from fuzz import canary, framing, host_calls, host_files, messages, policy, saved_sessions, values
 from fuzz.target import Target
 
 TARGETS: dict[str, Target] = {
     module.TARGET.name: module.TARGET
-    for module in (framing, messages, policy, values, host_calls, host_files, canary)
+    for module in (
+        framing, messages, policy, values, host_calls, host_files, saved_sessions, canary,
+    )
 }

@@ -11,6 +11,7 @@ from dspex.languages.guest import python_values
 from dspex.policy import Policy
 from dspex.protocol import turn
 from dspex.protocol.framing import FrameDecoder
+from dspex.wasm.emscripten import dump
 from dspex.wasm.emscripten.syscalls import Syscalls
 from dspex.wasm.emscripten.tree import Tree
 from fuzz import __main__ as command
@@ -98,6 +99,14 @@ def make_what_is_there(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Syscalls, "mkdirat", lambda *arguments: 0 * honest(*arguments))
 
 
+def forget_the_quotas(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(dump._Reader, "_check_quotas", lambda _reader: None)
+
+
+def take_any_name(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(dump, "_check_name", lambda _name: None)
+
+
 PLANTED = {
     lose_frames: "framing",
     leak_an_error: "messages",
@@ -108,6 +117,8 @@ PLANTED = {
     open_on_the_host: "host_calls",
     miscount: "host_calls",
     make_what_is_there: "host_files",
+    forget_the_quotas: "saved_sessions",
+    take_any_name: "saved_sessions",
 }
 
 

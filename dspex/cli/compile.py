@@ -14,6 +14,9 @@ import click
 import dspex
 from dspex.cli import exits
 
+SOURCE_BYTES_MAX = 64 * 1024 * 1024
+"""Longest program that is read."""
+
 
 @click.command("compile")
 @click.argument("file", type=click.Path(path_type=Path))
@@ -42,17 +45,14 @@ def compile_(context: click.Context, *, file: Path, output: Path) -> None:
     Example:
       dspex compile main.rs -o main.wasm && dspex run main.wasm -- --fast
     """  # noqa: D301 - \b is click's mark for text that it must not wrap
-    try:
-        source = file.read_bytes()
-    except OSError as error:
-        raise click.BadParameter(f"{str(file)!r}: {error.strerror}", param_hint="FILE") from None
+    source = _read(file)
     try:
         module = _compiled(source, file)
     except dspex.GuestRefused as error:
         for finding in error.findings:
             click.echo(f"dspex: {file}: {finding}", err=True)
         context.exit(exits.REFUSED)
-    _replace(output, module)
+    _write(output, module)
 
 
 def _compiled(source: bytes, file: Path) -> bytes:
@@ -69,16 +69,29 @@ def _compiled(source: bytes, file: Path) -> bytes:
     raise click.BadParameter(text, param_hint="FILE")
 
 
-def _replace(output: Path, module: bytes) -> None:
-    """Write the whole file or nothing."""
+def _write(output: Path, module: bytes) -> None:
+    """Write the whole file or nothing; into a device or a pipe, as they are no files to be replaced."""
     try:
-        with tempfile.NamedTemporaryFile(
-            dir=output.parent, prefix=f".{output.name}-", delete=False
-        ) as file:
-            file.write(module)
-        made = Path(file.name)
-        made.chmod(0o644)
-        made.replace(output)
+        if output.exists() and not output.is_file():
+            output.write_bytes(module)
+            return
+        place = output.resolve()  # a link goes on being one
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name[:100]}-") as folder:
+            made = Path(folder) / "made"
+            made.write_bytes(module)  # with the mode that the umask says
+            made.replace(place)
     except OSError as error:
         text = f"{str(output)!r}: {error.strerror}"
         raise click.BadParameter(text, param_hint="--output") from None
+
+
+def _read(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            source = opened.read(SOURCE_BYTES_MAX + 1)
+    except OSError as error:
+        raise click.BadParameter(f"{str(file)!r}: {error.strerror}", param_hint="FILE") from None
+    if len(source) > SOURCE_BYTES_MAX:
+        text = f"{str(file)!r}: more than {SOURCE_BYTES_MAX} bytes"
+        raise click.BadParameter(text, param_hint="FILE")
+    return source

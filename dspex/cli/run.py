@@ -122,18 +122,19 @@ def run(
       dspex run report.py --file data.csv=sales/2024.csv -- --top 10
       echo 'print(sum(rows))' | dspex run - --var 'rows=[1, 2, 3]'
     """  # noqa: D301 - \b is click's mark for text that it must not wrap
+    loaded = dspex.Policy.load(policy)
     language = language or LANGUAGES.get(Path(file).suffix, "python")
     parameters: dict[str, Any] = {
         "language": language,
         "image": image,
         "timeout_s": timeout_s,
         "variables": dict(_variable(text) for text in variables),
-        "files": dict(_file(text) for text in files),
+        "files": dict(_file(text, loaded.limits.file_bytes) for text in files),
         "env": dict(_split(text, "--env", "NAME=VALUE") for text in env),
         "args": args,
     }
-    loaded = dspex.Policy.load(policy)
-    code = _stdin_bytes("the program") if file == "-" else _read(Path(file), "FILE")
+    source_bytes = loaded.limits.source_bytes
+    code = _stdin_bytes("the program") if file == "-" else _read(Path(file), "FILE", source_bytes)
     if file != "-" and _stdin_is_given():
         parameters["stdin"] = _stdin_bytes("standard input")
     if timeout_s is not None and timeout_s > loaded.limits.wall_s:
@@ -259,9 +260,9 @@ def _variable(text: str) -> tuple[str, Any]:
         raise click.BadParameter(message, param_hint=f"--var {name}") from None
 
 
-def _file(text: str) -> tuple[str, bytes]:
+def _file(text: str, bytes_max: int) -> tuple[str, bytes]:
     name, path = _split(text, "--file", "NAME=PATH")
-    return name, _read(Path(path), f"--file {name}")
+    return name, _read(Path(path), f"--file {name}", bytes_max)
 
 
 def _split(text: str, option: str, form: str) -> tuple[str, str]:
@@ -271,9 +272,11 @@ def _split(text: str, option: str, form: str) -> tuple[str, str]:
     return name, rest
 
 
-def _read(path: Path, place: str) -> bytes:
+def _read(path: Path, place: str, bytes_max: int) -> bytes:
+    """Return what a file holds, and of one that is too large one byte too many: the engine says so."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(bytes_max + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise click.BadParameter(f"{str(path)!r}: {reason}", param_hint=place) from None

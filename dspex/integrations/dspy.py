@@ -346,7 +346,7 @@ class Interpreter:
     def _limits(self) -> Limits:
         session = self._session
         assert session is not None
-        return session._policy.limits
+        return session.policy.limits
 
     def _run(self, program: str, given: Any, env: Mapping[str, str] | None = None) -> Outcome:
         """Run a program of ours, answering calls of tools meanwhile, in this thread."""

@@ -48,6 +48,12 @@ class Language(Protocol):
     smallest: bytes
     """A program that does next to nothing: what it touches, every run touches."""
 
+    in_wasm: bool
+    """Whether programs run inside WebAssembly; only then does an outcome name that layer.
+
+    A language that does not say so has no such wall.
+    """
+
     def boot(self) -> None:
         """Make a fresh guest from the snapshot; the last one, if any, is gone."""
 

@@ -103,6 +103,7 @@ def _noted_signals() -> list[int]:
 class JavaScriptGuest:
     """One guest at a time, from the snapshot in a runtime's folder."""
 
+    in_wasm = True
     rehearsal = b"""
 const rows = Array.from({ length: 20 }, (_, n) => ({ n, s: String(n) }));
 console.log(JSON.stringify(rows).slice(0, 20), rows[1]);

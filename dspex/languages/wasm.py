@@ -55,6 +55,7 @@ _HELLO = b"""
 class WasmGuest:
     """One program at a time; nothing of it is left in the process that could be used again."""
 
+    in_wasm = True
     calls_exports = True
     """Whether variables can ask for one exported function."""
 

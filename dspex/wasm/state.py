@@ -98,13 +98,13 @@ def save(machine: Machine, rest: Rest, descriptor: int, bytes_max: int) -> int:
     runs = pages.changed(live, size, original.address, len(original.view))
     table = b"".join(_RUN.pack(*one) for one in runs)
     encoded = _encoder.encode(rest)
-    offset = _whole_pages(_HEAD.size + len(table) + len(encoded))
+    head = _HEAD.pack(MAGIC, size, len(runs), len(encoded))
+    offset = _whole_pages(len(head) + len(table) + len(encoded))
     total = offset + sum(count for _, count in runs) * PAGE_BYTES
     if total > bytes_max:
         msg = f"the state takes {total} bytes, {bytes_max} are allowed"
         raise StateUnusable(msg)
     with Mapping(descriptor, total, writable=True) as file:
-        head = _HEAD.pack(MAGIC, size, len(runs), len(encoded))
         at = 0
         for part in (head, table, encoded):
             file.view[at : at + len(part)] = part
@@ -129,6 +129,15 @@ class SavedState:
         self._descriptor = descriptor
         self._closed = False
         self._file = Mapping(descriptor, size, writable=False)
+        try:
+            rest = self._read_head(size)
+        except StateUnusable:
+            self._file.close()
+            raise
+        self._encoded = self._file.view[rest]
+
+    def _read_head(self, size: int) -> slice:
+        """Read what is where; return where the part beside the memory is."""
         magic, self.memory_bytes, count, rest_bytes = _HEAD.unpack_from(self._file.view, 0)
         if magic != MAGIC:
             raise StateUnusable("a state of another format")
@@ -142,8 +151,8 @@ class SavedState:
             raise StateUnusable("the state is cut off")
         table = bytes(self._file.view[_HEAD.size : table_end])
         self._runs = list(_RUN.iter_unpack(table))
-        self._encoded = self._file.view[table_end : table_end + rest_bytes]
         self._check(size)
+        return slice(table_end, table_end + rest_bytes)
 
     def _check(self, size: int) -> None:
         end = total = 0

@@ -264,7 +264,7 @@ def main(arguments: str) -> None:
     except Exception as error:
         control.sendall(encode(CannotStart(f"{type(error).__name__}: {error}")))
         raise SystemExit(EXIT_INTERNAL) from error
-    in_wasm = getattr(language, "in_wasm", True)  # the exception says so itself
+    in_wasm = getattr(language, "in_wasm", False)  # who does not say so has no such wall
     layers = [*[Layer.WASM.value][: in_wasm], Layer.PROCESS.value, *report.armed]
     control.sendall(encode(Started(VERSION, layers, report.absent, report.cost_us)))
     zygote.serve_forever()

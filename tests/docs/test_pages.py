@@ -19,6 +19,7 @@ PAGES = [
     "docs/how-to/give-tools.md",
     "docs/how-to/grade-submissions.md",
     "docs/how-to/limit-a-run.md",
+    "docs/how-to/sessions.md",
     "docs/how-to/stream-output.md",
     "docs/how-to/write-a-policy.md",
     "docs/reference/engine.md",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from dspex.languages.python import ENTRY, REPLY_FD
+from dspex.languages.python import ENTRY, ENVIRONMENT, REPLY_FD
 from dspex.runtimes import locate
 from dspex.runtimes.images import assemble, freeze_stage, linkable
 from dspex.runtimes.images.assemble import Contents
@@ -83,9 +83,9 @@ def test_code_that_raises_is_shown_with_its_line(attempt: Callable[..., Path]) -
 def test_code_that_never_ends_is_stopped_with_its_process(attempt: Callable[..., Path]) -> None:
     began = time.monotonic()
 
-    said = failure(attempt, "while True: pass", timeout_s=8.0)
+    said = failure(attempt, "while True: pass", timeout_s=6.0)
 
-    assert said == "the packages' code took longer than 8 s"
+    assert said == "the packages' code took longer than 6 s"
     assert time.monotonic() - began < 20
     assert psutil.Process().children(recursive=True) == []
 
@@ -98,7 +98,7 @@ def test_of_what_is_printed_only_the_end_is_kept(attempt: Callable[..., Path]) -
 
 
 @pytest.mark.parametrize(("code", "reason"), [
-    ("x = bytearray(2 << 30)", "MemoryError"),
+    ("x = bytearray((1 << 31) - 1)", "MemoryError"),
     ("x = []\nwhile True: x.append(bytes(1 << 20))", "MemoryError"),
     ("def f(): f()\nf()", "RecursionError"),
     ("import os\nos._exit(0)", "failed in the guest"),
@@ -122,7 +122,7 @@ def look(name, what):
     try:
         found[name] = what()
     except BaseException as error:
-        found[name] = type(error).__name__
+        found[name] = "refused: " + type(error).__name__
 look("canary", lambda: open({canary!r}).read())
 look("passwd", lambda: open("/etc/passwd").read())
 look("proc", lambda: os.listdir("/proc"))
@@ -130,7 +130,7 @@ look("root", lambda: sorted(os.listdir("/")))
 look("connect", lambda: socket.create_connection(("127.0.0.1", {port}), 1))
 look("process", lambda: subprocess.run(["/bin/true"]))
 look("fork", lambda: os.fork())
-look("environment", lambda: [name for name in os.environ if not name.startswith(("PYTHON", "LANG", "TZ", "HOME"))])
+look("environment", lambda: [name for name in os.environ if not name.startswith("PYTHON")])
 look("javascript", lambda: __import__("js"))
 look("foreign", lambda: __import__("ctypes").CDLL("libc.so.6").getpid())
 raise RuntimeError(repr(found))
@@ -153,10 +153,10 @@ def test_code_finds_nothing_of_the_host(
 
     assert "SECRET" not in said.replace(str(canary), "")
     found = eval(said.partition("RuntimeError: ")[2].splitlines()[0])
-    assert found["root"] == ["dev", "home", "lib", "proc", "tmp"] or "etc" not in found["root"]
-    assert found["environment"] == []
-    for name in ("canary", "passwd", "connect", "process", "fork", "javascript", "foreign"):
-        assert found[name].endswith("Error"), (name, found[name])
+    assert found["root"] == ["dev", "etc", "home", "lib", "tmp", "usr"]  # the guest's own, in memory
+    assert set(found["environment"]) <= set(ENVIRONMENT)
+    for name in ("canary", "passwd", "proc", "connect", "process", "fork", "javascript", "foreign"):
+        assert found[name].startswith("refused: "), (name, found[name])
 
 
 # The second wall: what native code in the place of the guest could do in that process.

@@ -237,6 +237,19 @@ def test_a_program_cannot_install_anything(imaged: dspex.Engine) -> None:
     assert value(imaged, "import importlib.util\nimportlib.util.find_spec('own')") is None
 
 
+def test_ctypes_measures_and_calls_nothing(imaged: dspex.Engine) -> None:
+    own = "import ctypes\nctypes.sizeof(ctypes.c_long), ctypes.c_int.from_address(id(None)).value != 0"
+
+    assert value(imaged, own) == (4, True)
+    for attempt in ("ctypes.CDLL(None).getpid()", "ctypes.pythonapi.Py_IsInitialized()"):
+        outcome = imaged.run(f"import ctypes\n{attempt}", image=NAME)
+        assert (outcome.status, outcome.error and outcome.error.type) == ("raised", "AttributeError"), attempt
+    for attempt in ("string_at(0xfffffff0, 8)", "memset(256, 0, 1 << 20)", "CFUNCTYPE(ctypes.c_int)(5)()"):
+        outcome = imaged.run(f"import ctypes\nctypes.{attempt}", image=NAME)
+        assert (outcome.status, outcome.error and outcome.error.type) == ("lost", "GuestTrapped"), attempt
+        assert value(imaged, own) == (4, True)
+
+
 @pytest.mark.parametrize("name", [
     "../x", f"../images/{NAME}", f"{NAME}/../{NAME}", f"{NAME}.lock.toml", f"./{NAME}", NAME.upper(), f"{NAME}\0", "", "*",
     f"{NAME}-", "/etc",
@@ -360,7 +373,7 @@ def test_names_that_cannot_be_are_refused(name: str) -> None:
         images.build(name, ["a"])
 
 
-LOOPS = "(module (func $forever (loop $again (br $again))) (start $forever))"
+LOOPS = '(module (func (export "PyInit_a")) (func $forever (loop $again (br $again))) (start $forever))'
 
 
 @pytest.mark.skipif(not THOROUGH, reason="takes half a minute: make images-test")

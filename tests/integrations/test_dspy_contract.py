@@ -63,7 +63,7 @@ class TestLife:
         for _ in range(1000):
             Interpreter(tools={"f": len}, output_fields=[{"name": "a"}])
 
-        assert time.perf_counter() - began < 1
+        assert time.perf_counter() - began < 10, "an engine a thousand times would take longer"
 
     def test_start_can_be_called_twice_and_keeps_the_session(self, interpreter):
         interpreter.start()

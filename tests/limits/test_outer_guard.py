@@ -25,6 +25,8 @@ LIMITS = {
     "file_count": 50, "value_bytes": 10_000, "memory_bytes": 64 * MIB,
 }
 GROWTH_BYTES_MAX = 64 * MIB
+OVERRUN_S_MAX = 2.0
+"""Generous, as machines that run tests are busy; without the deadline it would be the 3 s of `LIMITS`."""
 
 
 class GreedyEngine(FakeEngine):
@@ -69,7 +71,7 @@ def test_the_deadline_is_kept_from_outside(greedy: GreedyEngine, behaviour: str)
 
     assert outcome.error is not None
     assert (outcome.error.limit, outcome.error.noticed_by) == ("wall_s", "outer")
-    assert time.monotonic() - began < 0.15 + 0.05 + 0.5
+    assert time.monotonic() - began < 0.15 + 0.05 + OVERRUN_S_MAX
 
 
 @pytest.mark.parametrize(

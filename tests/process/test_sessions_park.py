@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +13,6 @@ import dspex
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 def eventually(check: Callable[[], bool], *, within_s: float = 5) -> bool:
@@ -89,7 +88,7 @@ def test_a_closed_session_gives_its_place_on_the_disk_back(tmp_path: Path) -> No
 
 def test_the_descriptors_of_states_are_given_back(engine: dspex.Engine) -> None:
     def count() -> int:
-        return len(os.listdir("/proc/self/fd"))
+        return len(list(Path("/proc/self/fd").iterdir()))
 
     def turn() -> None:
         with engine.session() as session:

@@ -165,13 +165,18 @@ def test_forks_that_fail_delay_requests_and_lose_none() -> None:
 
 
 def test_memory_under_pressure_costs_only_those_who_want_too_much(engine: dspex.Engine) -> None:
-    hogs = [engine.submit("data = bytearray(100 << 20)\nlen(data)") for _ in range(4)]
-    greedy = [engine.submit("data = [bytearray(20 << 20) for _ in range(50)]") for _ in range(2)]
+    hogs = [
+        engine.submit("data = bytearray(100 << 20)\nlen(data)", timeout_s=30) for _ in range(4)
+    ]
+    greedy = [
+        engine.submit("data = [bytearray(20 << 20) for _ in range(50)]", timeout_s=30)
+        for _ in range(2)
+    ]
     quick = [engine.submit(f"{number}") for number in range(10)]
 
     assert [job.outcome(timeout_s=30).value for job in quick] == list(range(10))
-    assert [job.outcome(timeout_s=30).value for job in hogs] == [100 << 20] * 4
-    limits = [job.outcome(timeout_s=30).error for job in greedy]
+    assert [job.outcome(timeout_s=60).value for job in hogs] == [100 << 20] * 4
+    limits = [job.outcome(timeout_s=60).error for job in greedy]
     assert [one and one.limit for one in limits] == ["memory_bytes"] * 2
 
 

@@ -22,6 +22,7 @@ from dspex.errors import (
     ModuleUnknown,
     PolicyInvalid,
     ProtocolViolation,
+    ReplayDiffers,
     ReplyUnparsable,
     RequestError,
     RestartsExhausted,
@@ -103,6 +104,7 @@ EXAMPLES = [
     (ReplyUnparsable("JSON", "no braces", reply="hi"), "reply is not JSON: no braces"),
     (StateConflict("run/1", expected="4", found="5"), "run/1: version 4 expected, 5 found"),
     (SnapshotUnusable("s.dspex", "checksum differs"), "s.dspex: checksum differs"),
+    (ReplayDiffers(2, "f[1]", "g[1]"), "call 2 differs: recorded was f[1], now it is g[1]"),
 ]
 
 

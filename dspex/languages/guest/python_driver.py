@@ -40,6 +40,7 @@ _ValueOverLimit = None
 _main = sys.modules["__main__"].__dict__
 _clean_main = {}
 _stdout, _stderr = sys.stdout, sys.stderr
+_repr = repr
 _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _base_exit_functions = 0
 _session_loop = None
@@ -67,18 +68,27 @@ def install(values, tools, net):
 
 def turn():
     """Serve one request; the host calls this function and nothing else."""
-    try:
-        head, parts = _receive()
-        kind = head["kind"]
-        if kind == "collect":
-            gc.collect()
+    reply = None
+    while True:  # an interrupt may come anywhere, until the host is back; there are a few in a run at most
+        try:
+            if reply is None:
+                reply = _served()
+            posix.write(REPLY_FD, reply)  # whole; of several the last counts
             return
-        if kind == "warm":
-            head, parts = {**head, "kind": "run", "single": True, "filename": "warm.py", "reseed": True, "tools": None}, [b"0", b""]
-        report, value = _run(head, *parts)
-    except KeyboardInterrupt as error:  # it came before the program began
-        report, value = _failure(error), b""
-    posix.write(REPLY_FD, _to_json(_fitting(report)).encode() + b"\n" + value)
+        except KeyboardInterrupt as error:  # before the program began, or after its end
+            reply = reply or _to_json(_fitting(_failure(error))).encode() + b"\n"
+
+
+def _served():
+    head, parts = _receive()
+    kind = head["kind"]
+    if kind == "collect":
+        gc.collect()
+        return b""
+    if kind == "warm":
+        head, parts = {**head, "kind": "run", "single": True, "filename": "warm.py", "reseed": True, "tools": None}, [b"0", b""]
+    report, value = _run(head, *parts)
+    return _to_json(_fitting(report)).encode() + b"\n" + value
 
 
 def _receive():
@@ -123,6 +133,7 @@ def _run(head, source, variables):
             _execute(code)
         if last is not None:
             value = _execute(last)
+        _repr(0)  # raises what has come in and the interpreter, which asks now and then, not yet noticed
         data, notes = _encode_value(
             value, head["value_bytes"], head["value_depth"], arrays=head.get("arrays", False))
         report = {"status": "ok", "notes": notes}
@@ -139,6 +150,8 @@ def _run(head, source, variables):
     for stream in (getattr(sys, "stdout", None), getattr(sys, "stderr", None), _stdout, _stderr):
         try:
             stream.flush()
+        except KeyboardInterrupt:
+            raise
         except BaseException:  # a program's own stream object may do anything; it lost its text
             continue
     return report, data

@@ -390,6 +390,8 @@ class _Writer:
         dtype = _dtype_text(value.dtype)
         self.spend(value.nbytes * 4 // 3)
         self.containers += 2
+        if dtype[1] == "b":
+            value = value.view("u1") != 0  # there may be any byte in it
         return self.tagged("ndarray", [dtype, list(value.shape), _base64(value.tobytes())])
 
     def write_scalar(self, value: Any, depth: int) -> Any:

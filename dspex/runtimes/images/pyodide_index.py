@@ -163,6 +163,7 @@ def _read(place: str, bytes_max: int) -> bytes:
     try:
         if _is_address(place):
             with urllib.request.urlopen(place, timeout=TIMEOUT_S) as stream:  # noqa: S310 - checked above
+                _is_address(stream.url)  # where it was sent on to
                 content: bytes = stream.read(bytes_max + 1)
         else:
             with Path(place).open("rb") as file:

@@ -112,7 +112,9 @@ def take_apart(path: str, binary: bytes) -> SideModule:
             if read_unsigned(module.section(number), 0)[0]:
                 raise LinkRefused(f"{path}: brings a {what} of its own")
         side.exports = {one.name: one for one in module.exports()}
-        side.starts = any(number == START for number, _ in module.sections)
+        side.starts = START in numbers
+        if side.starts and EXPORT not in numbers:
+            raise LinkRefused(f"{path}: has a start function and exports nothing")
         side.data = _data(side)
         side.slots = function_slots(
             module.section(_ELEMENT), lambda init: _base_offset(side, init, TABLE_BASE)
@@ -262,7 +264,7 @@ def rewrite(side: SideModule, answer: Callable[[Import], tuple[str, str]], table
         module.replace(START, None)
     if imports:
         module.replace(IMPORT, unsigned(len(imports)) + b"".join(imports))
-    if any(number == EXPORT for number, _ in module.sections):
+    if side.exports:
         module.set_exports(exports)
     module.replace(_ELEMENT, _placed_elements(side, table_base))
     for number in (DATA_COUNT, DATA):

@@ -44,6 +44,8 @@ MOVED_ROOTS = frozenset({b"dev", b"etc", b"home", b"lib", b"tmp", b"usr"})
 """What every tree begins with; these count for nobody's quota."""
 
 Number = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+InodeNumber = Annotated[int, msgspec.Meta(ge=0, le=2**52)]
+"""Smaller, so that whatever comes after it is a number that can be written down, too."""
 Index = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
 Bits = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
 Time = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -64,7 +66,7 @@ class _Part(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
 class DirectoryDump(_Part, frozen=True, tag=0):
     """A directory; those above it come before it, the root first."""
 
-    number: Number
+    number: InodeNumber
     mode: Bits
     times: Times
     links: Index
@@ -76,7 +78,7 @@ class DirectoryDump(_Part, frozen=True, tag=0):
 class FileDump(_Part, frozen=True, tag=1):
     """A regular file of the guest's."""
 
-    number: Number
+    number: InodeNumber
     mode: Bits
     times: Times
     generation: Number
@@ -86,7 +88,7 @@ class FileDump(_Part, frozen=True, tag=1):
 class SymlinkDump(_Part, frozen=True, tag=2):
     """A symbolic link."""
 
-    number: Number
+    number: InodeNumber
     times: Times
     target: Path
 
@@ -94,7 +96,7 @@ class SymlinkDump(_Part, frozen=True, tag=2):
 class DeviceDump(_Part, frozen=True, tag=3):
     """A device of /dev."""
 
-    number: Number
+    number: InodeNumber
     times: Times
     kind: DeviceKind
 
@@ -102,14 +104,14 @@ class DeviceDump(_Part, frozen=True, tag=3):
 class BaseDump(_Part, frozen=True, tag=4):
     """A file of the base layer, by its path there."""
 
-    number: Number
+    number: InodeNumber
     path: bytes
 
 
 class FifoDump(_Part, frozen=True, tag=5):
     """What both ends of a pipe show."""
 
-    number: Number
+    number: InodeNumber
     times: Times
 
 

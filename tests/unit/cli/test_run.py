@@ -143,6 +143,16 @@ def test_a_wrong_command_line_runs_nothing_and_says_what_is_wrong(
     assert done.stdout == ""
 
 
+def test_files_without_end_are_read_no_further_than_the_policy_allows():
+    program = run("/dev/zero")
+    given = run("-", "--file", "x=/dev/zero", given="1")
+
+    assert program.exit_code == 3
+    assert "source_bytes: 10485761 given, 10485760 allowed" in program.stderr
+    assert given.exit_code == 4
+    assert "file_bytes" in given.stderr
+
+
 def test_more_standard_input_than_is_passed_on_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(run_module, "STDIN_BYTES_MAX", 3)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
@@ -102,3 +105,57 @@ def test_addresses_without_encryption_are_refused(place: str) -> None:
 def test_an_index_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ResolveFailed, match="cannot be read"):
         PyodideIndex(str(tmp_path / "nowhere.json"))
+
+
+class _Site:
+    """A folder served over HTTP; what `moved` names is elsewhere."""
+
+    def __init__(self, folder: Path, host: str, moved: dict[str, str]) -> None:
+        class Handler(SimpleHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if self.path in moved:
+                    self.send_response(302)
+                    self.send_header("Location", moved[self.path])
+                    self.end_headers()
+                else:
+                    super().do_GET()
+
+            def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - its name there
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer((host, 0), partial(Handler, directory=str(folder)))
+        self.address = f"http://{host}:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def test_an_index_at_an_address_is_read_and_its_files_are_checked(folder: Path, tmp_path: Path) -> None:
+    with _Site(folder, "127.0.0.1", {}) as site:
+        index = PyodideIndex(site.address)
+        (package,) = index.closure(ONE)
+        assert index.fetch(package, tmp_path).read_bytes() == (folder / FILE).read_bytes()
+
+        (folder / FILE).write_bytes(b"another")
+        with pytest.raises(ResolveFailed, match="its SHA-256 is not"):
+            index.fetch(package, tmp_path)
+        with pytest.raises(ResolveFailed, match="cannot be read"):
+            PyodideIndex(f"{site.address}/no-such")
+
+
+def test_an_address_that_leads_to_one_without_encryption_is_refused(folder: Path) -> None:
+    """Only this machine's own may go without."""
+    moved: dict[str, str] = {}
+    with _Site(folder, "127.0.0.2", {}) as elsewhere, _Site(folder, "127.0.0.1", moved) as site:
+        moved["/pyodide-lock.json"] = f"{site.address}/./pyodide-lock.json"
+        assert PyodideIndex(site.address).closure(ONE)
+        moved["/pyodide-lock.json"] = f"{elsewhere.address}/pyodide-lock.json"
+        with pytest.raises(ResolveFailed, match="https:// is wanted"):
+            PyodideIndex(site.address)

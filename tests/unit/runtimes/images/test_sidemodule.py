@@ -66,6 +66,7 @@ def test_one_that_wants_too_much_memory_is_refused() -> None:
     (f'(module {BASE} (data (global.get $base) "{"x" * 300}"))', "data does not fit into the 256 bytes"),
     (f"(module {TABLE} (func $f) (elem (i32.const 0) $f))", "not placed from __table_base"),
     (f"(module {TABLE} (func $f) (elem (global.get $t) $f $f $f $f $f))", "do not fit into the 4"),
+    ("(module (func $f) (start $f))", "has a start function and exports nothing"),
     ("(module (memory 65536))", "brings a memory of its own"),
     ("(module (table 1000000000 funcref))", "brings a table of its own"),
 ])
