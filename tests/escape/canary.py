@@ -60,6 +60,7 @@ class Canary:
             _bound_datagram(),
         ]
         self._wires = self._watch()
+        self._env_before = os.environ.get(ENV_NAME)
         os.environ[ENV_NAME] = self.secret
 
     @property
@@ -108,7 +109,10 @@ class Canary:
         for one in self._sockets:
             one.close()
         os.close(self._wires)
-        del os.environ[ENV_NAME]
+        if self._env_before is None:
+            del os.environ[ENV_NAME]
+        else:  # there is another one, laid out before
+            os.environ[ENV_NAME] = self._env_before
 
     def __enter__(self) -> Self:
         """Return the canary."""

@@ -47,6 +47,9 @@ NUMBERS = [
     Attempt("configuration", "import os\n[os.sysconf(n) for n in range(-5, 500) if n not in os.sysconf_names.values()]", "raised OSError: [Errno 28] Invalid argument"),
 ]  # fmt: skip
 
+ALONE = "import posix\nposix.write = lambda *_: 0\n"
+"""The last report counts, so whoever forges one must keep the driver from writing its own."""
+
 DOORS = [
     Attempt("close the channels", "import os\nos.close(1 << 20)", "raised OSError: [Errno 8] Bad file descriptor"),
     Attempt("close the other channel", "import os\nos.closerange((1 << 20) - 5, (1 << 20) + 5)\n5", "ok 5"),
@@ -57,12 +60,13 @@ DOORS = [
     Attempt("request again", "import os\nos.read(1 << 20, 99)", "ok b''"),
     Attempt("stat of the channel", "import os\nos.fstat(1 << 20).st_size", "ok 0"),
     Attempt("truncate of the channel", "import os\nos.ftruncate((1 << 20) + 1, 0)", "raised OSError: [Errno 28] Invalid argument"),
-    Attempt("report too long", "import os\nfor _ in range(3): os.write((1 << 20) + 1, bytes(16 << 20))", "lost ProtocolViolation: the worker broke the protocol: not a report of a guest: JSON is malformed: invalid character (byte 0)"),
-    Attempt("report that is no report", "import os\nos.write((1 << 20) + 1, b'no report\\n')", "lost ProtocolViolation: the worker broke the protocol: not a report of a guest: JSON is malformed: invalid character (byte 4)"),
-    Attempt("report of an unknown end", "import os\nos.write((1 << 20) + 1, b'{\"status\":\"owned\"}\\n')", "lost ProtocolViolation: the worker broke the protocol: not a report of a guest: Invalid enum value 'owned' - at `$.status`"),
-    Attempt("report with a wild limit", "import os\nos.write((1 << 20) + 1, b'{\"status\":\"limit\",\"limit\":\"wall_s\",\"allowed\":-1e999,\"spent\":1}\\n')", "lost ProtocolViolation: the worker broke the protocol: not a report of a guest: Invalid enum value 'wall_s' - at `$.limit`"),
-    Attempt("report of another type", "import os\nos.write((1 << 20) + 1, b'[]\\n')", "lost ProtocolViolation: the worker broke the protocol: not a report of a guest: Expected `object`, got `array`"),
-    Attempt("report with a pickle", "import os\nos.write((1 << 20) + 1, b'{\"status\":\"ok\",\"notes\":[]}\\n\\x80\\x04\\x95c')", "lost ProtocolViolation: the worker broke the protocol: its value: not a value: JSON is malformed: invalid character (byte 0)"),
+    Attempt("report before the driver's", "import os\nos.write((1 << 20) + 1, b'{\"status\":\"owned\"}\\n')\n1", "ok 1"),
+    Attempt("report too long", ALONE + "import os\nfor _ in range(3): os.write((1 << 20) + 1, bytes(16 << 20))", "lost ProtocolViolation: the worker broke the protocol: not a report of a guest: JSON is malformed: invalid character (byte 0)"),
+    Attempt("report that is no report", ALONE + "import os\nos.write((1 << 20) + 1, b'no report\\n')", "lost ProtocolViolation: the worker broke the protocol: not a report of a guest: JSON is malformed: invalid character (byte 4)"),
+    Attempt("report of an unknown end", ALONE + "import os\nos.write((1 << 20) + 1, b'{\"status\":\"owned\"}\\n')", "lost ProtocolViolation: the worker broke the protocol: not a report of a guest: Invalid enum value 'owned' - at `$.status`"),
+    Attempt("report with a wild limit", ALONE + "import os\nos.write((1 << 20) + 1, b'{\"status\":\"limit\",\"limit\":\"wall_s\",\"allowed\":-1e999,\"spent\":1}\\n')", "lost ProtocolViolation: the worker broke the protocol: not a report of a guest: Invalid enum value 'wall_s' - at `$.limit`"),
+    Attempt("report of another type", ALONE + "import os\nos.write((1 << 20) + 1, b'[]\\n')", "lost ProtocolViolation: the worker broke the protocol: not a report of a guest: Expected `object`, got `array`"),
+    Attempt("report with a pickle", ALONE + "import os\nos.write((1 << 20) + 1, b'{\"status\":\"ok\",\"notes\":[]}\\n\\x80\\x04\\x95c')", "lost ProtocolViolation: the worker broke the protocol: its value: not a value: JSON is malformed: invalid character (byte 0)"),
 ]  # fmt: skip
 
 TERMINAL = [

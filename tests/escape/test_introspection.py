@@ -35,8 +35,8 @@ MIRRORS = [
     Attempt("native module by hand", "import _imp\n_imp.create_dynamic(None)", "raised AttributeError: 'NoneType' object has no attribute 'name'"),
     Attempt("wasm module", "import importlib.machinery as m, importlib.util as u\nopen('x.so', 'wb').write(b'\\0asm\\1\\0\\0\\0')\ns = u.spec_from_file_location('x', 'x.so', loader=m.ExtensionFileLoader('x', 'x.so'))\nu.module_from_spec(s)", "raised ImportError: unknown dlopen() error"),
     Attempt("sqlite extension", "import sqlite3\nc = sqlite3.connect(':memory:')\nc.enable_load_extension(True)\nc.load_extension('x')", "raised AttributeError: 'sqlite3.Connection' object has no attribute 'enable_load_extension'"),
-    Attempt("outermost frame", "import sys\nf = sys._getframe()\nwhile f.f_back: f = f.f_back\n[f.f_code.co_name, sorted(f.f_locals)]", "ok ['turn', ['head', 'kind', 'parts']]"),
-    Attempt("head of the request", "import sys\nf = sys._getframe()\nwhile f.f_back: f = f.f_back\n[k for k, v in f.f_locals['head'].items() if 'dspex' in str(v) or '/' in str(v)]", "ok []"),
+    Attempt("outermost frame", "import sys\nf = sys._getframe()\nwhile f.f_back: f = f.f_back\n[f.f_code.co_name, sorted(f.f_locals)]", "ok ['turn', ['reply']]"),
+    Attempt("head of the request", "import sys\nf = sys._getframe()\nwhile f.f_back.f_back: f = f.f_back\n[k for k, v in f.f_locals['head'].items() if 'dspex' in str(v) or '/' in str(v)]", "ok []"),
     Attempt("frames of all threads", "import sys\nlen(sys._current_frames())", "ok 1"),
     Attempt("audit hook", "import sys\nseen = []\nsys.addaudithook(lambda n, a: seen.append(n))\nopen('x', 'w').close()\n[n for n in seen if n != 'open']", "ok ['exec']"),
     Attempt("trace of the driver", "import sys\nseen = []\nsys.setprofile(lambda f, e, a: seen.append(f.f_code.co_filename))\nlen('')\nsys.setprofile(None)\nsorted(set(seen))", "ok ['main.py']"),
@@ -44,7 +44,7 @@ MIRRORS = [
     Attempt("capsules", "import gc\n[repr(o)[:20] for o in gc.get_objects() if type(o).__name__ == 'PyCapsule']", "ok []"),
     Attempt("file names of code", "import gc, types\nsorted({o.__code__.co_filename for o in gc.get_objects() if type(o) is types.FunctionType and ('site-packages' in o.__code__.co_filename or canary['folder'] in o.__code__.co_filename)})", "ok []"),
     Attempt("allocator", "import sys\nsys._debugmallocstats()", "ok None"),
-    Attempt("traceback of the driver", "import traceback\n[f.filename for f in traceback.extract_stack() if canary['folder'] in f.filename or 'dspex' in f.filename]", "ok ['/lib/python314.zip/dspex_guest/python_driver.py', '/lib/python314.zip/dspex_guest/python_driver.py', '/lib/python314.zip/dspex_guest/python_driver.py']"),
+    Attempt("traceback of the driver", "import traceback\n[f.filename for f in traceback.extract_stack() if canary['folder'] in f.filename or 'dspex' in f.filename]", "ok ['/lib/python314.zip/dspex_guest/python_driver.py', '/lib/python314.zip/dspex_guest/python_driver.py', '/lib/python314.zip/dspex_guest/python_driver.py', '/lib/python314.zip/dspex_guest/python_driver.py']"),
     Attempt("snapshot of tracemalloc", "import tracemalloc\ntracemalloc.start()\nx = [bytes(9)]\n[s.traceback[0].filename for s in tracemalloc.take_snapshot().statistics('filename')]", "ok ['/lib/python314.zip/dspex_guest/python_driver.py', 'main.py']"),
 ]  # fmt: skip
 

@@ -22,7 +22,7 @@ RESTRICTED_PYTHON = [
     Attempt("format reaches classes", "'{0.__class__.__base__}'.format(1)", 'ok "<class \'object\'>"'),
     Attempt("string.Formatter", "import string\nstring.Formatter().get_field('0.__class__.__mro__', [1], {})[0][1].__name__", "ok 'object'"),
     # Generator and coroutine frames lead to the caller's frame (CVE-2023-37271).
-    Attempt("gi_frame", "def g():\n    yield x.gi_frame.f_back.f_back.f_back.f_back\nx = g()\nnext(x).f_code.co_name", "ok 'turn'"),
+    Attempt("gi_frame", "def g():\n    yield x.gi_frame.f_back.f_back.f_back.f_back.f_back\nx = g()\nnext(x).f_code.co_name", "ok 'turn'"),
     Attempt("generator in a generator", "q = (q.gi_frame.f_back.f_back.f_globals['__name__'] for _ in [1])\n[*q]", "ok ['dspex_guest.python_driver']"),
     Attempt("cr_frame", "async def c(): pass\nk = c()\nn = k.cr_frame.f_globals['__name__']\nk.close()\nn", "ok '__main__'"),
     Attempt("traceback frames", "try:\n    1 / 0\nexcept Exception as e:\n    f = e.__traceback__.tb_frame\nwhile f.f_back: f = f.f_back\nf.f_globals['os'].environ.get(canary['env'])", "ok None"),

@@ -104,6 +104,10 @@ def test_output_while_a_tool_runs_is_still_counted(attack: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
+    before = _tool_threads()
     yield
-    tools = [one for one in threading.enumerate() if one.name == "dspex-tools"]
-    assert len(tools) <= 1
+    assert len(_tool_threads() - before) <= 1
+
+
+def _tool_threads() -> set[threading.Thread]:
+    return {one for one in threading.enumerate() if one.name == "dspex-tools"}

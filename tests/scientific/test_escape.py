@@ -461,7 +461,7 @@ POINTERS = [
     ),
     Attempt(
         "a forged report",
-        f'import os\nos.write({REPLY_FD}, b\'{{"status": "mine"}}\\n\')\n1',
+        f'import os, posix\nposix.write = lambda *_: 0\nos.write({REPLY_FD}, b\'{{"status": "mine"}}\\n\')\n1',
         "lost ProtocolViolation: the worker broke the protocol: not a report of a guest: Invalid enum value 'mine' - at `$.status`",
     ),
 ]
@@ -687,14 +687,15 @@ def test_a_guest_that_overwrites_its_memory_ends_only_itself(
 def test_a_guest_in_a_process_that_had_others_finds_nothing_of_them(canary: Canary) -> None:
     """Search the whole memory for what the one before it, in the same process, has left there."""
     plant = POINTER + "kept = bytes(a ^ 0x5A for a in b'/<(#*2?4.7?4.#/+') * 1000\nlen(kept)"
-    search = POINTER + (
-        "wanted = bytes(a ^ 0x5A for a in b'/<(#*2?4.7?4.#/+')\n"
-        "bytes(at(1024, (150 << 20) - 1024)).count(wanted * 3)"
-    )
     with dspex.Engine(
         policy="numeric", languages=[], requests_per_worker=10, workers_max=1
     ) as engine:
-        assert engine.run(plant, image="scientific").value == 16_000
+        planted = engine.run(plant, image="scientific")
+        assert planted.value == 16_000
+        search = POINTER + (
+            "wanted = bytes(a ^ 0x5A for a in b'/<(#*2?4.7?4.#/+')\n"
+            f"bytes(at(1024, {planted.usage.peak_memory_bytes} - 1024)).count(wanted * 3)"
+        )
         assert engine.run(search, image="scientific").value == 0
         twin = engine.run(f"{plant}\n{search}", image="scientific")
         assert isinstance(twin.value, int)
