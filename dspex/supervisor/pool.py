@@ -454,9 +454,7 @@ class Pool:
     def forget_processes(self) -> None:
         """Let go of every process without touching it: this is a copy in a forked process."""
         for worker in self.workers:
-            handle = worker.forget()
-            if handle >= 0:
-                os.close(handle)
+            worker.forget_process()
         if self._zygote is not None:
             self._zygote.forget_process()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import signal
 import socket
 import threading
@@ -290,6 +291,13 @@ class Worker:
             self._connection.close()
         handle, self._handle = self._handle, -1
         return handle
+
+    def forget_process(self) -> None:
+        """Let go of everything in a forked copy of this process, where nobody returns a lock."""
+        self._lock = threading.Lock()
+        handle = self.forget()
+        if handle >= 0:
+            os.close(handle)
 
     def note_exit_status(self, status: int | None) -> None:
         """Take the exit status that the zygote reports; None if it never will."""

@@ -462,6 +462,16 @@ def test_a_forked_process_is_told_that_the_engine_is_not_its_own(engine: dspex.E
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_while_something_is_sent_to_a_worker_does_not_hang(engine: dspex.Engine) -> None:
+    with engine.session() as session:
+        worker = session._seat._worker
+        assert worker is not None
+        with worker._lock:  # as by the supervisor's thread
+            assert in_a_fork(lambda: 6 * 7) == ["42"]
+        assert session.run("1").value == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_process_can_have_an_engine_of_its_own(engine: dspex.Engine) -> None:
     def own() -> object:
         with dspex.Engine(idle_max=1) as another:
