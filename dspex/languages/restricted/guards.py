@@ -314,7 +314,7 @@ class Guards:
         value = getattr(owner, name)
         if name == "__closure__":
             return self._cells(owner, value)
-        own = type(value) is types.FunctionType and value.__builtins__ is self.builtins  # type: ignore[attr-defined]
+        own = type(value) is types.FunctionType and getattr(value, "__builtins__", None) is self.builtins
         if name == "__self__":
             own = kind is types.MethodType and (
                 type(value) not in self.host or (issubclass(type(value), type) and value not in self.host)
@@ -325,7 +325,7 @@ class Guards:
 
     def _cells(self, owner: Any, cells: Any) -> tuple[Cell, ...] | None:
         """Return what a function of the program's own closes over; others keep theirs."""
-        if type(owner) is not types.FunctionType or owner.__builtins__ is not self.builtins:  # type: ignore[attr-defined]
+        if type(owner) is not types.FunctionType or getattr(owner, "__builtins__", None) is not self.builtins:
             _no_attribute(type(owner), "__closure__")
         return None if cells is None else tuple(map(Cell, cells))
 

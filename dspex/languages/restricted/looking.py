@@ -198,7 +198,7 @@ def inspect_module(context: Context) -> Offer:
     """Return the names of `inspect`, and the built-in function `help`."""
 
     def is_own_function(thing: Any) -> bool:
-        return type(thing) is types.FunctionType and thing.__builtins__ is context.guard.builtins  # type: ignore[attr-defined]
+        return type(thing) is types.FunctionType and getattr(thing, "__builtins__", None) is context.guard.builtins
 
     def of_function(function: Any, *, own: bool) -> inspect.Signature:
         found: inspect.Signature = inspect._signature_from_function(inspect.Signature, function)  # type: ignore[attr-defined]
