@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from dspex.languages.base import Link
     from dspex.protocol.messages import Answer, MountedFile, MountedRemoval, Run
+    from dspex.wasm.emscripten import Quotas
 
 FLOOD_GRACE_S = 0.25
 """How long a guest may go on writing after its output was cut, before it is ended."""
@@ -155,6 +156,27 @@ class RunAccount:
         finally:
             interrupt.resume_wall_timer(remaining)
             self._waited_s += time.monotonic() - began_s
+
+    def sleep(self, duration_ns: int) -> bool:
+        """Sleep for the guest; True if it is to be interrupted instead."""
+        deadline = time.monotonic_ns() + duration_ns
+        while (left := deadline - time.monotonic_ns()) > 0:
+            if self.interrupted:
+                return True
+            time.sleep(min(left / 1e9, NAP_S))
+        return False
+
+    def files_turned_down(self, quotas: Quotas) -> BudgetUsedUp | None:
+        """Say which request for more files the guest's file system refused first, if any."""
+        assert self._run is not None
+        budget = self._run.budget
+        if quotas.hit == "file_bytes_max":
+            return BudgetUsedUp("file_bytes", budget.file_bytes, quotas.bytes_used)
+        if quotas.hit == "file_count_max":
+            return BudgetUsedUp("file_count", budget.file_count, quotas.entries_used)
+        if quotas.hit == "open_files_max":
+            return BudgetUsedUp("open_files", budget.open_files, budget.open_files)
+        return None
 
     def send_files(self, files: Iterable[tuple[str, bytes | bytearray]]) -> list[str]:
         """Send what the guest wrote and return the names of files that do not fit the budget."""

@@ -12,14 +12,13 @@ import json
 import os
 import re
 import signal
-import time
 from typing import TYPE_CHECKING
 
 import msgspec
 import wasmtime
 
 from dspex.languages import javascript_files
-from dspex.languages.account import FILES_LEFT_OUT_MAX, NAP_S, OutputFlood, RunAccount
+from dspex.languages.account import FILES_LEFT_OUT_MAX, OutputFlood, RunAccount
 from dspex.languages.files import FilesRefused, MountedTrees
 from dspex.languages.python import load_base_layer, repeatable_sources
 from dspex.languages.quickjs import EVAL_ASYNC, EVAL_MODULE, PromiseState, QuickJS, Thrown
@@ -148,7 +147,7 @@ rows.reduce((sum, row) => sum + row.n, 0)
         self._account = RunAccount(self._stop, self._seen)
         self._files = MemoryFileSystem(base=self._base)
         self._mounts = MountedTrees()
-        self._real_clock = Clock(wait_ns=self._wait)
+        self._real_clock = Clock(wait_ns=self._account.sleep)
         self._syscalls = Syscalls(self._machine.memory, self._files, clock=self._real_clock)
         self._draw: Callable[[int], bytes] = os.urandom
         self._rejected: dict[int, tuple[int, int]] = {}
@@ -479,27 +478,12 @@ rows.reduce((sum, row) => sum + row.n, 0)
             self._account.send(change)
         return left_out + self._mounts.left_out[: FILES_LEFT_OUT_MAX - len(left_out)]
 
-    def _wait(self, duration_ns: int) -> bool:
-        """Sleep for the guest; True if it is to be interrupted instead."""
-        deadline = time.monotonic_ns() + duration_ns
-        while (left := deadline - time.monotonic_ns()) > 0:
-            if self._account.interrupted:
-                return True
-            time.sleep(min(left / 1e9, NAP_S))
-        return False
-
     def _turned_down(self, run: Run) -> BudgetUsedUp | None:
         """Say which request for more was refused: a reason only if the program failed of it."""
-        budget, quotas = run.budget, self._files.quotas
+        budget = run.budget
         if self._machine.memory_refused:
             return BudgetUsedUp("memory_bytes", budget.memory_bytes, len(self._machine.memory.view))
-        if quotas.hit == "file_bytes_max":
-            return BudgetUsedUp("file_bytes", budget.file_bytes, quotas.bytes_used)
-        if quotas.hit == "file_count_max":
-            return BudgetUsedUp("file_count", budget.file_count, quotas.entries_used)
-        if quotas.hit == "open_files_max":
-            return BudgetUsedUp("open_files", budget.open_files, budget.open_files)
-        return None
+        return self._account.files_turned_down(self._files.quotas)
 
     # What the engine asks for, through imports of the module.
 

@@ -12,13 +12,12 @@ import json
 import mmap
 import os
 import struct
-import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import wasmtime
 
-from dspex.languages.account import FILES_LEFT_OUT_MAX, NAP_S, OutputFlood, RunAccount
+from dspex.languages.account import FILES_LEFT_OUT_MAX, OutputFlood, RunAccount
 from dspex.languages.files import FilesRefused, MountedTrees
 from dspex.protocol.messages import ENVELOPE_BYTES, BudgetUsedUp, Ended, InstanceGone, Run
 from dspex.wasm import interrupt, state
@@ -378,13 +377,7 @@ sum(row["n"] for row in rows)
         return self._machine.function("emscripten_builtin_memalign", 2)(alignment, size)
 
     def _wait(self, duration_ns: int) -> bool:
-        """Sleep for the guest; True if it is to be interrupted instead."""
-        deadline = time.monotonic_ns() + duration_ns
-        while (left := deadline - time.monotonic_ns()) > 0:
-            if self._account.interrupted:
-                return True
-            time.sleep(min(left / 1e9, NAP_S))
-        return False
+        return self._account.sleep(duration_ns)
 
     def _check_signals(self) -> int:
         """Answer CPython's question whether a signal came in: SIGINT once per raised flag."""
@@ -394,16 +387,10 @@ sum(row["n"] for row in rows)
 
     def _turned_down(self, run: Run) -> BudgetUsedUp | None:
         """Say which request for more was refused: a reason only if the program failed of it."""
-        budget, quotas = run.budget, self._files.quotas
+        budget = run.budget
         if self._machine.memory_refused:
             return BudgetUsedUp("memory_bytes", budget.memory_bytes, len(self._machine.memory.view))
-        if quotas.hit == "file_bytes_max":
-            return BudgetUsedUp("file_bytes", budget.file_bytes, quotas.bytes_used)
-        if quotas.hit == "file_count_max":
-            return BudgetUsedUp("file_count", budget.file_count, quotas.entries_used)
-        if quotas.hit == "open_files_max":
-            return BudgetUsedUp("open_files", budget.open_files, budget.open_files)
-        return None
+        return self._account.files_turned_down(self._files.quotas)
 
 
 _WARM = {

@@ -461,18 +461,12 @@ sum(math.sqrt(row.n) for row in rows)
     def _turned_down(
         self, run: Run, peak_bytes: int, *, failed_of_memory: bool
     ) -> BudgetUsedUp | None:
-        budget, quotas = run.budget, self._files.quotas
+        budget = run.budget
         if failed_of_memory:
             # What was refused may never have been touched, and then no peak shows it.
             spent_bytes = max(peak_bytes, budget.memory_bytes)
             return BudgetUsedUp("memory_bytes", budget.memory_bytes, spent_bytes)
-        if quotas.hit == "file_bytes_max":
-            return BudgetUsedUp("file_bytes", budget.file_bytes, quotas.bytes_used)
-        if quotas.hit == "file_count_max":
-            return BudgetUsedUp("file_count", budget.file_count, quotas.entries_used)
-        if quotas.hit == "open_files_max":
-            return BudgetUsedUp("open_files", budget.open_files, budget.open_files)
-        return None
+        return self._account.files_turned_down(self._files.quotas)
 
 
 def _show(value: object) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,7 +16,7 @@ import wasmtime
 
 from dspex import values
 from dspex.errors import ValueNotTransferable
-from dspex.languages.account import NAP_S, OutputFlood, RunAccount
+from dspex.languages.account import OutputFlood, RunAccount
 from dspex.languages.order import ARGUMENTS, CALL, COMPILE, COMPILED, RUN
 from dspex.languages.python import repeatable_sources
 from dspex.protocol.messages import BudgetUsedUp, Ended, GuestFinding, GuestReport, Run
@@ -66,7 +65,7 @@ class WasmGuest:
         self._account = RunAccount(self._flag.raise_flag, self._flag.seen)
         self._program = Program()
         self._files = MemoryFileSystem()
-        self._clock = Clock(wait_ns=self._wait)
+        self._clock = Clock(wait_ns=self._account.sleep)
         self._calls = Preview1(self._program.memory, self._files, clock=self._clock)
         self._program.offer(self._calls.functions())
         self._stderr_tail = b""
@@ -250,26 +249,11 @@ class WasmGuest:
             self._stderr_tail = (self._stderr_tail + bytes(data))[-_STDERR_TAIL_BYTES:]
         return self._account.write_output(stream, data)
 
-    def _wait(self, duration_ns: int) -> bool:
-        """Sleep for the guest; True if it is to be interrupted instead."""
-        deadline = time.monotonic_ns() + duration_ns
-        while (left := deadline - time.monotonic_ns()) > 0:
-            if self._account.interrupted:
-                return True
-            time.sleep(min(left / 1e9, NAP_S))
-        return False
-
     def _turned_down(self, run: Run) -> BudgetUsedUp | None:
-        budget, memories, quotas = run.budget, self._program.memories, self._files.quotas
+        budget, memories = run.budget, self._program.memories
         if memories.refused:
             return BudgetUsedUp("memory_bytes", budget.memory_bytes, memories.peak_bytes)
-        if quotas.hit == "file_bytes_max":
-            return BudgetUsedUp("file_bytes", budget.file_bytes, quotas.bytes_used)
-        if quotas.hit == "file_count_max":
-            return BudgetUsedUp("file_count", budget.file_count, quotas.entries_used)
-        if quotas.hit == "open_files_max":
-            return BudgetUsedUp("open_files", budget.open_files, budget.open_files)
-        return None
+        return self._account.files_turned_down(self._files.quotas)
 
 
 class RustGuest(WasmGuest):
