@@ -122,7 +122,7 @@ def test_runs_that_are_asked_for_while_workers_die_are_all_answered(engine: dspe
     assert len(killed) > 3
     assert {outcome.status for outcome in outcomes} <= {"ok", "lost"}
     assert [o.value for o in outcomes if o.ok] == [n for n, o in enumerate(outcomes) if o.ok]
-    assert engine.run("1").value == 1
+    wait_until(lambda: engine.run("1").value == 1)  # the last one killed may yet be given one more
 
 
 def test_a_killed_zygote_is_started_again_and_those_who_wait_are_served() -> None:
