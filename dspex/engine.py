@@ -860,8 +860,7 @@ class Session:
     def order_fork(self) -> Session:
         """Return a copy at once; it can be used when its `ready` is settled."""
         self._check_saves()
-        state = self._supervisor.state_of(self._seat)
-        seat = self._supervisor.order_seat(self._pool, _state_terms(self._policy), origin=state)
+        seat = self._supervisor.fork_seat(self._pool, self._seat, _state_terms(self._policy))
         return Session(
             self._engine, self._supervisor, self._pool, seat, policy=self._policy,
             spec=self._spec, image=self._image, tools=self._tools, runs=self._runs,

@@ -16,9 +16,12 @@ from dspex.outcome import Outcome
 from dspex.protocol import messages
 from dspex.protocol.framing import HEADER_BYTES, encode_frame
 from dspex.protocol.messages import (
+    Adopt,
     Budget,
     BudgetUsedUp,
     CannotStart,
+    Copied,
+    Copy,
     Ended,
     Exited,
     Fork,
@@ -28,8 +31,14 @@ from dspex.protocol.messages import (
     InstanceGone,
     MessageError,
     Output,
+    Ready,
+    Restore,
+    Restored,
     Run,
+    Save,
+    Saved,
     Started,
+    Twin,
     WrittenFile,
 )
 from dspex.protocol.turn import Conversation, TurnError
@@ -54,13 +63,14 @@ SAMPLES: dict[str, list[msgspec.Struct]] = {
             ENDED, gone=InstanceGone("trapped", "why", None),
             turned_down=BudgetUsedUp("memory_bytes", 1, 2),
         ),
+        Saved(7, 4096), Restored(7, "why"), Ready(copyable=True), Copied(7), Twin(7),
     ],
     "zygote": [
         Started(1, ["wasm"], {"landlock": "no"}, {"wasm": 1.0}), Forked(1, 2), ForkFailed(1, 11),
         Exited(1, -9), CannotStart("why"),
     ],
-    "supervisor": [RUN],
-    "fork": [Fork(1, 1, 5, 1 << 20)],
+    "supervisor": [RUN, Save(7, 4096), Restore(7, 4096, True, True, 1, 2, 3, 4), Copy(7)],
+    "pool": [Fork(1, 1, 5, 1 << 20), Adopt(1, 2)],
 }
 REPORTS = [
     GuestReport("ok"), GuestReport("raised", "ValueError", "no", "Traceback"),
@@ -71,13 +81,13 @@ _DECODERS = {
     "worker": messages.decode_from_worker,
     "zygote": messages.decode_from_zygote,
     "supervisor": messages.decode_to_worker,
-    "fork": messages.decode_fork,
+    "pool": messages.decode_to_zygote,
 }
 
 
 def check(data: bytes) -> str:
     """Hand bytes to the decoder that the first of them chooses."""
-    side, body = SIDES[data[0] % len(SIDES)] if data else "fork", data[1:]
+    side, body = SIDES[data[0] % len(SIDES)] if data else "pool", data[1:]
     if side == "report":
         return _check_report(body)
     if side == "conversation":
@@ -226,7 +236,7 @@ inputs = st.one_of(
 
 def describe(data: bytes) -> str:
     """Show which decoder an input is for."""
-    side = SIDES[data[0] % len(SIDES)] if data else "fork"
+    side = SIDES[data[0] % len(SIDES)] if data else "pool"
     return f"{data!r} ({side})"
 
 

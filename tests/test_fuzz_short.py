@@ -50,10 +50,10 @@ def lose_frames(patch: pytest.MonkeyPatch) -> None:
 
 
 def leak_an_error(patch: pytest.MonkeyPatch) -> None:
-    def decode_fork(frame: bytes) -> Any:
+    def decode_to_zygote(frame: bytes) -> Any:
         raise KeyError(len(frame))
 
-    patch.setitem(fuzz_messages._DECODERS, "fork", decode_fork)
+    patch.setitem(fuzz_messages._DECODERS, "pool", decode_to_zygote)
 
 
 def forget_a_budget(patch: pytest.MonkeyPatch) -> None:

@@ -97,6 +97,24 @@ class StateKeeper(Language, Protocol):
         """
 
 
+class Twinnable(StateKeeper, Protocol):
+    """A language whose guests survive a copy of their process between two runs.
+
+    Sessions of others are forked by writing their state down, which takes longer.
+    """
+
+    def become_twin(self, memory_file: int, spent_ns: int) -> None:
+        """Take hold of what belongs to one process, in the copy, and draw fresh randomness.
+
+        Args:
+            memory_file: An empty one for the guest's interrupts; the caller's.
+            spent_ns: Processor time of the original, whose clock must not go back.
+
+        Raises:
+            OSError: That cannot be had; this process is of no use.
+        """
+
+
 class CodeLoader(Language, Protocol):
     """A language whose programs are compiled, and loaded in the worker; see `loads_code`."""
 

@@ -256,6 +256,11 @@ rows.reduce((sum, row) => sum + row.n, 0)
         if twin:
             self._seed()
 
+    def become_twin(self, _memory_file: int, spent_ns: int) -> None:
+        """Go on as a copy of a process, with fresh randomness."""
+        self._real_clock.add_cpu(spent_ns)
+        self._seed()
+
     # One run.
 
     def _run(self, run: Run) -> bytes:

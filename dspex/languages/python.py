@@ -342,6 +342,12 @@ sum(row["n"] for row in rows)
             self._mounts.restore(own.own)
         self._reseed = twin
 
+    def become_twin(self, memory_file: int, spent_ns: int) -> None:
+        """Go on as a copy of a process: with an interrupt page of its own and fresh randomness."""
+        self._flag.move(memory_file)
+        self._reseed = True
+        self._clock.add_cpu(spent_ns)
+
     def _call(self, head: dict[str, object], source: bytes = b"", variables: bytes = b"") -> None:
         line = msgspec.json.encode(head)
         self._request.give(b"%b\n%b%b" % (line, source, variables))

@@ -12,7 +12,7 @@ import msgspec
 
 from dspex.protocol.framing import encode_frame, frame_header
 
-VERSION = 4
+VERSION = 5
 """Raised with every change of a message; a zygote that speaks another version is refused."""
 
 ENVELOPE_BYTES = 64 * 1024
@@ -286,6 +286,45 @@ class Restored(_Message, frozen=True, tag=21):
     problem: Text = ""
 
 
+class Ready(_Message, frozen=True, tag=22):
+    """Worker to supervisor, its first word if it serves a session; with a descriptor if it can be copied.
+
+    The descriptor is where the kernel asks whether the worker may copy itself.
+    """
+
+    copyable: bool
+
+
+class Copy(_Message, frozen=True, tag=23):
+    """Supervisor to worker, between runs, with a socket and a memory file beside it: copy yourself.
+
+    The copy speaks through that socket, and gets that file for its guest's interrupts.
+    """
+
+    errand: RunId
+
+
+class Copied(_Message, frozen=True, tag=24):
+    """Worker to supervisor: there is a copy, which has not been heard of yet, or why there is none."""
+
+    errand: RunId
+    problem: Text = ""
+
+
+class Twin(_Message, frozen=True, tag=25):
+    """Copy of a worker to supervisor, its first word, through its own socket: it is ready for a run."""
+
+    errand: RunId
+
+
+class Adopt(_Message, frozen=True, tag=26):
+    """Supervisor to zygote: the copy of a worker that has become your child is known as `worker`."""
+
+    worker: RunId
+    pid: Annotated[int, msgspec.Meta(ge=1, le=2**31)]
+    """Its number in the zygote's pid namespace."""
+
+
 class GuestFinding(msgspec.Struct, frozen=True):
     """One reason why a program was turned down."""
 
@@ -309,17 +348,21 @@ class GuestReport(msgspec.Struct, frozen=True):
     spent: Amount = 0
 
 
-FromWorker = Output | WrittenFile | MountedFile | MountedRemoval | Call | Ended | Saved | Restored
+ErrandAnswer = Saved | Restored | Copied
+FromWorker = (
+    Output | WrittenFile | MountedFile | MountedRemoval | Call | Ended | ErrandAnswer | Ready | Twin
+)
 FromZygote = Started | Forked | ForkFailed | Exited | CannotStart
-ToZygote = Fork
-ToWorker = Run | Answer | Interrupt | Save | Restore
+ToZygote = Fork | Adopt
+Errand = Save | Restore | Copy
+ToWorker = Run | Answer | Interrupt | Errand
 
 _encoder = msgspec.msgpack.Encoder()
 _decoders: dict[str, msgspec.msgpack.Decoder[Any]] = {
     "worker": msgspec.msgpack.Decoder(FromWorker),
     "zygote": msgspec.msgpack.Decoder(FromZygote),
     "supervisor": msgspec.msgpack.Decoder(ToWorker),
-    "fork": msgspec.msgpack.Decoder(Fork),
+    "pool": msgspec.msgpack.Decoder(ToZygote),
 }
 _report_decoder = msgspec.json.Decoder(GuestReport)
 
@@ -370,13 +413,13 @@ def decode_to_worker(frame: bytes) -> ToWorker:
     return _decode("supervisor", frame)  # type: ignore[no-any-return]
 
 
-def decode_fork(frame: bytes) -> Fork:
+def decode_to_zygote(frame: bytes) -> ToZygote:
     """Decode what a supervisor sent to a zygote.
 
     Raises:
-        MessageError: if it is not a `Fork`.
+        MessageError: if it is anything else than a message for zygotes.
     """
-    return _decode("fork", frame)  # type: ignore[no-any-return]
+    return _decode("pool", frame)  # type: ignore[no-any-return]
 
 
 def decode_report(data: bytes) -> GuestReport:

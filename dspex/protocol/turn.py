@@ -14,13 +14,14 @@ from dspex.protocol.messages import (
     Budget,
     Call,
     Ended,
+    ErrandAnswer,
     FromWorker,
     MessageError,
     MountedFile,
     MountedRemoval,
     Output,
-    Restored,
-    Saved,
+    Ready,
+    Twin,
     WrittenFile,
     decode_from_worker,
 )
@@ -34,16 +35,20 @@ class TurnError(ValueError):
 
 
 class Conversation:
-    """One worker's socket, seen as turns: `Run` out, then outputs, calls and files in, then `Ended`."""
+    """One worker's socket, seen as turns: `Run` out, then outputs, calls and files in, then `Ended`.
 
-    __slots__ = ("_budget", "_decoder", "_errand", "_file_bytes", "_files", "_mount_bytes", "_output_bytes",
-                 "_removals", "_writable", "calls", "run")
+    The worker of a session may greet with `Ready` before its first turn, and answers errands between turns.
+    """
 
-    def __init__(self) -> None:
-        """Wait for the first turn; until then nothing may arrive."""
-        self._decoder = FrameDecoder(0)
+    __slots__ = ("_budget", "_decoder", "_errand", "_file_bytes", "_files", "_greets", "_mount_bytes",
+                 "_output_bytes", "_removals", "_writable", "calls", "run")
+
+    def __init__(self, *, greets: bool = False) -> None:
+        """Wait for the first turn; until then nothing may arrive, but one greeting if the worker `greets`."""
+        self._decoder = FrameDecoder(ENVELOPE_BYTES if greets else 0)
+        self._greets = greets
         self._budget: Budget | None = None
-        self._errand: tuple[type[Saved | Restored], int] | None = None
+        self._errand: tuple[type[ErrandAnswer], int] | None = None
         self._mount_bytes: list[int] = []
         self._writable: set[int] = set()
         self._removals = 0
@@ -81,7 +86,7 @@ class Conversation:
         largest = max(budget.value_bytes, budget.file_bytes, budget.output_bytes, *mounts)
         self._decoder.frame_bytes_max = largest + 8 * ENVELOPE_BYTES
 
-    def begin_errand(self, answer: type[Saved | Restored], number: int) -> None:
+    def begin_errand(self, answer: type[ErrandAnswer], number: int) -> None:
         """Expect one answer to what is asked between two turns.
 
         Raises:
@@ -123,7 +128,16 @@ class Conversation:
         if message.name:
             _check_file_name(message.name)
 
-    def _checked_errand(self, message: Saved | Restored) -> FromWorker:
+    def _checked_greeting(self, message: Ready | Twin) -> FromWorker:
+        if not self._greets or not isinstance(message, Ready):
+            msg = f"{type(message).__name__} arrived, which nobody waits for"
+            raise TurnError(msg)
+        self._greets = False
+        if self._budget is None and self._errand is None:
+            self._decoder.frame_bytes_max = 0
+        return message
+
+    def _checked_errand(self, message: ErrandAnswer) -> FromWorker:
         if self._errand != (type(message), message.errand):
             msg = f"{type(message).__name__} arrived, which nobody has asked for"
             raise TurnError(msg)
@@ -132,8 +146,11 @@ class Conversation:
         return message
 
     def _checked(self, message: FromWorker) -> FromWorker:
-        if isinstance(message, Saved | Restored):
+        if isinstance(message, ErrandAnswer):
             return self._checked_errand(message)
+        if isinstance(message, Ready | Twin):
+            return self._checked_greeting(message)
+        self._greets = False
         return self._checked_in_turn(message)
 
     def _checked_in_turn(

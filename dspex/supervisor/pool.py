@@ -33,7 +33,8 @@ from dspex.errors import (
 from dspex.isolation.advice import missing
 from dspex.supervisor.parking import ParkingLot, Place
 from dspex.supervisor.restart import RESTARTS_MAX, WITHIN_S, RestartBudget
-from dspex.supervisor.worker import KILLED
+from dspex.supervisor.twins import STRAY_S, strays_of
+from dspex.supervisor.worker import KILLED, Worker
 from dspex.supervisor.zygote import PROGRAM, Zygote, ZygoteFailed
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from dspex.errors import DspexError
     from dspex.supervisor.job import Job
     from dspex.supervisor.seat import Seat
-    from dspex.supervisor.worker import Worker
+    from dspex.supervisor.twins import Made
     from dspex.supervisor.zygote import Served
 
 SESSION = 0
@@ -107,6 +108,8 @@ class Pool:
         self._session_orders: dict[int, SessionOrder] = {}
         self._session_line: deque[SessionOrder] = deque()
         self._forking: set[int] = set()
+        self._copying: set[int] = set()
+        """Numbers of copies of sessions' workers that are being made."""
         self._live: dict[int, Worker] = {}
         self._dismissed: set[int] = set()
         self._leaving: deque[tuple[float, int]] = deque()
@@ -162,6 +165,54 @@ class Pool:
     ) -> None:
         """Fork a worker for a session that was parked."""
         self.order_session(SessionOrder(deliver, refuse))
+
+    def begin_copy(self) -> int | None:
+        """Keep a place for the copy of a session's worker; None if there is none without waiting."""
+        if self.closing or self._zygote is None or self._serving() >= self.settings.workers_max:
+            return None
+        if self._session_line:  # who has waited for long comes first
+            return None
+        if self._room() <= 0:
+            if not self._idle:
+                return None
+            self._dismiss(self._idle.pop())
+        number = next(_NUMBERS)
+        self._copying.add(number)
+        return number
+
+    def give_up_copy(self, number: int) -> None:
+        """Give back the place of a copy that was not made."""
+        self._copying.discard(number)
+        self._refill()
+
+    def end_copy(self, number: int, original: Worker, made: Made) -> Worker | None:
+        """Take in a copy that was made; None if its zygote is gone, and the copy with it."""
+        self._copying.discard(number)
+        zygote = self._zygote
+        worker = Worker(
+            number, made.connection, made.handle, SESSION, original.isolation, gate=original.gate
+        )
+        if zygote is None or self.closing or original.number not in self._live:
+            worker.kill()
+            os.close(worker.forget())
+            return None
+        zygote.adopt(worker, made.inner_pid)
+        self._live[number] = worker
+        self.nursery.start_soon(worker.attend, self.nursery)
+        return worker
+
+    async def kill_strays(self) -> None:
+        """Kill what workers may have made of themselves and nobody here knows."""
+        seen = await self._unknown()
+        if seen:
+            await trio.sleep(STRAY_S)  # a worker that was just forked is known by then
+            for pid in seen & await self._unknown():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    async def _unknown(self) -> set[int]:
+        known = {pid for worker in self.workers if (pid := worker.pid) > 0}
+        return await trio.to_thread.run_sync(strays_of, known)
 
     def _may_wait(self) -> bool:
         """Tell whether a session may wait until another one gives way."""
@@ -264,16 +315,17 @@ class Pool:
 
     def _taken(self) -> int:
         """Return how many workers serve somebody, or will, once they are there."""
-        promised = len(self._session_orders) + len(self._session_line) + len(self._waiting)
+        promised = len(self._session_orders) + len(self._session_line) + len(self._waiting) + len(self._copying)
         return len(self._live) - len(self._dismissed) - len(self._idle) + promised
 
     def _serving(self) -> int:
         """Return how many workers serve a run or belong to a session, or will."""
-        return len(self._live) - len(self._dismissed) - len(self._idle) + len(self._session_orders)
+        promised = len(self._session_orders) + len(self._copying)
+        return len(self._live) - len(self._dismissed) - len(self._idle) + promised
 
     def _room(self) -> int:
         staying = len(self._live) - len(self._dismissed)
-        return self.settings.workers_max - staying - len(self._forking)
+        return self.settings.workers_max - staying - len(self._forking) - len(self._copying)
 
     def _dismiss(self, worker: Worker) -> None:
         """Kill a worker that nobody uses; its place is free at once."""

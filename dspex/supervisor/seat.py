@@ -13,8 +13,15 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from dspex.errors import EngineBusy, SessionClosed, WorkerCrashed
+from dspex.errors import (
+    DspexError,
+    EngineBusy,
+    ProtocolViolation,
+    SessionClosed,
+    WorkerCrashed,
+)
 from dspex.supervisor.states import RestoreErrand, SaveErrand, SealedState
+from dspex.supervisor.twins import NoTwinError, make_twin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +30,7 @@ if TYPE_CHECKING:
     from dspex.supervisor.parking import Place
     from dspex.supervisor.pool import Pool
     from dspex.supervisor.states import StateTerms
+    from dspex.supervisor.twins import CopyGate
     from dspex.supervisor.worker import Worker
 
 
@@ -43,6 +51,25 @@ class StateWish:
         """Give it."""
         if not self.future.done():
             self.future.set_result(state)
+
+
+class ForkWish:
+    """Somebody wants another session to begin where this one is after the runs before."""
+
+    def __init__(self, twin: Seat, state: StateWish) -> None:
+        """Wait in the line of the session's runs.
+
+        Args:
+            twin: The other session, which has no worker yet.
+            state: What it begins with, where its worker cannot be a copy of this session's.
+        """
+        self.twin = twin
+        self.state = state
+
+    def refuse(self, error: BaseException) -> None:
+        """Say that there is nothing to begin with."""
+        self.state.refuse(error)
+        self.twin.refuse(error)
 
 
 class Seat:
@@ -69,7 +96,7 @@ class Seat:
         self._origin = origin
         self._mounted = mounted
         self._worker: Worker | None = None
-        self._line: deque[Job | StateWish] = deque()
+        self._line: deque[Job | StateWish | ForkWish] = deque()
         self._occupied = origin is not None
         """Whether something other than a run is under way, so that nothing may begin."""
         self._place: Place | None = None
@@ -102,6 +129,12 @@ class Seat:
         elif self.ready.set_running_or_notify_cancel():
             self.ready.set_result(None)
             self._go_on()
+
+    def take_copy(self, worker: Worker) -> None:
+        """Take a worker that is this session's guest already, as it is a copy of another session's."""
+        self._origin = None
+        self._occupied = False
+        self.take(worker)
 
     def refuse(self, error: BaseException) -> None:
         """Learn that no worker can be had."""
@@ -172,6 +205,14 @@ class Seat:
         """Run a job in the session, after those before it."""
         self._join(job)
 
+    def fork(self, wish: ForkWish) -> None:
+        """Have another session begin with this one's state, after the runs before."""
+        if self.parked and not self._line and not self._returning:
+            self._fork_by_state(wish)
+            self.wish(wish.state)
+        else:
+            self._join(wish)
+
     def wish(self, wish: StateWish) -> None:
         """Give somebody the session's state, after the runs before."""
         if self.parked and not self._line and not self._returning:
@@ -183,7 +224,7 @@ class Seat:
         else:
             self._join(wish)
 
-    def _join(self, one: Job | StateWish) -> None:
+    def _join(self, one: Job | StateWish | ForkWish) -> None:
         if self._ended:
             one.refuse(self._closed())
         elif self._busy and len(self._line) >= self._pool.settings.waiting_max:
@@ -219,6 +260,9 @@ class Seat:
             self._pool.note_work(self)
             if isinstance(one, StateWish):
                 self._save(worker, one)
+            elif isinstance(one, ForkWish):
+                self._occupied = True
+                self._pool.nursery.start_soon(self._fork, worker, one)
             else:
                 self._state, self._parkable = None, True
                 if not worker.begin(one):
@@ -267,6 +311,59 @@ class Seat:
 
     def _closed(self) -> SessionClosed:
         return SessionClosed(reason=self.closed_because or "its worker is gone")
+
+    # Its copies.
+
+    async def _fork(self, worker: Worker, wish: ForkWish) -> None:
+        """Have the worker copied, or write down its state where it cannot be."""
+        try:
+            copied = await self._is_copied(worker, wish.twin)
+            self._occupied = False
+            if not copied and self._ended:
+                wish.refuse(self._closed())
+            elif not copied:
+                self._fork_by_state(wish)
+                self._save(worker, wish.state)
+        except DspexError as error:
+            self._occupied = False
+            wish.refuse(error)
+        except BaseException:
+            wish.refuse(self._closed())
+            raise
+        self._go_on()
+
+    async def _is_copied(self, worker: Worker, twin: Seat) -> bool:
+        await worker.greeted.wait()
+        if worker.gate is None or self._ended:
+            return False
+        return await self._copy(worker, worker.gate, twin)
+
+    async def _copy(self, worker: Worker, gate: CopyGate, twin: Seat) -> bool:
+        """Give another session a copy of the worker; False if none can be had now.
+
+        Raises:
+            DspexError: The worker is dead, or its copy did not behave.
+        """
+        number = self._pool.begin_copy()
+        if number is None:
+            return False
+        try:
+            made = await make_twin(worker, gate)
+        except BaseException as error:
+            self._pool.give_up_copy(number)
+            if isinstance(error, NoTwinError):
+                return False
+            if isinstance(error, ProtocolViolation):
+                self._pool.nursery.start_soon(self._pool.kill_strays)
+            raise
+        copy = self._pool.end_copy(number, worker, made)
+        if copy is None:
+            raise WorkerCrashed(None, reason="the processes of its runtime have ended")
+        twin.take_copy(copy)
+        return True
+
+    def _fork_by_state(self, wish: ForkWish) -> None:
+        self._pool.order_worker(wish.twin.take, wish.twin.refuse)
 
     # Its state.
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from dspex.errors import DspexError
+    from dspex.protocol.messages import ErrandAnswer
 
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 _OVERHEAD_BYTES = 64 << 20
@@ -114,7 +115,7 @@ def sealed_copy(size: int, fill: Callable[[memoryview], None]) -> SealedState:
 class Errand:
     """What a session's worker is asked between two runs; exactly one of its callbacks is called, once."""
 
-    answer: type[Saved | Restored]
+    answer: type[ErrandAnswer]
 
     def __init__(self, failed: Callable[[BaseException], None]) -> None:
         """Number an errand; the answer must name the number."""
@@ -123,7 +124,12 @@ class Errand:
         self.descriptor = -1
         self._failed = failed
 
-    def settle(self, message: Saved | Restored) -> DspexError | None:
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What goes with the frame."""
+        return (self.descriptor,)
+
+    def settle(self, message: ErrandAnswer) -> DspexError | None:
         """Take the answer; return what the worker is to be killed for, if anything."""
         raise NotImplementedError
 
@@ -154,7 +160,7 @@ class SaveErrand(Errand):
         self.descriptor = memory_file(self._bytes_max)
         self.frame = encode(Save(self.number, self._bytes_max))
 
-    def settle(self, message: Saved | Restored) -> DspexError | None:
+    def settle(self, message: ErrandAnswer) -> DspexError | None:
         """Seal the file and hand it on."""
         assert isinstance(message, Saved)
         descriptor, self.descriptor = self.descriptor, -1
@@ -202,7 +208,7 @@ class RestoreErrand(Errand):
         self.descriptor = state.descriptor
         self.frame = encode(Restore(self.number, state.size, twin, mounted, *terms))
 
-    def settle(self, message: Saved | Restored) -> DspexError | None:
+    def settle(self, message: ErrandAnswer) -> DspexError | None:
         """Say whether it is that guest now."""
         assert isinstance(message, Restored)
         if message.problem:

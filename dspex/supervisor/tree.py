@@ -18,7 +18,7 @@ import trio
 
 from dspex.errors import InternalError, SessionClosed
 from dspex.supervisor.pool import Pool, SessionOrder
-from dspex.supervisor.seat import Seat, StateWish
+from dspex.supervisor.seat import ForkWish, Seat, StateWish
 from dspex.supervisor.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -172,6 +172,20 @@ class Supervisor:
         if not self._call(lambda: pool.order_session(order)):
             seat.refuse(self.ending())
         return seat
+
+    def fork_seat(self, pool: Pool, seat: Seat, terms: StateTerms | None) -> Seat:
+        """Return the seat of a session that begins where another one is after the runs before.
+
+        Args:
+            pool: Where the workers of both come from.
+            seat: The other one's.
+            terms: What its guest may have.
+        """
+        state = StateWish(parking=False)
+        twin = Seat(pool, terms, origin=state.future)
+        if not self._call(lambda: seat.fork(ForkWish(twin, state))):
+            twin.refuse(self.ending())
+        return twin
 
     def state_of(self, seat: Seat, *, parking: bool = False) -> Future[SealedState | None]:
         """Return a session's state as it is after the runs before; with `parking`, park it and give none."""

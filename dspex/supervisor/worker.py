@@ -29,17 +29,18 @@ from dspex.errors import (
 from dspex.protocol.messages import (
     Call,
     Ended,
+    ErrandAnswer,
     Interrupt,
     MountedFile,
     MountedRemoval,
     Output,
-    Restored,
-    Saved,
+    Ready,
     WrittenFile,
     encode,
 )
 from dspex.protocol.turn import Conversation, TurnError
 from dspex.supervisor.lease import Lease
+from dspex.supervisor.twins import CopyGate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,8 +88,19 @@ class Worker:
         handle: int,
         requests: int,
         isolation: tuple[str, ...],
+        *,
+        gate: CopyGate | None = None,
     ) -> None:
-        """Take ownership of the socket and of the process descriptor `handle`."""
+        """Take ownership of the socket and of the process descriptor `handle`.
+
+        Args:
+            number: What it is called.
+            connection: Its socket.
+            handle: Its process descriptor.
+            requests: Runs it serves; 0 for those of a session.
+            isolation: The layers that stand around it.
+            gate: Of a worker that was copied: that of its original.
+        """
         connection.setblocking(False)
         self.number = number
         self.job: Job | None = None
@@ -103,9 +115,17 @@ class Worker:
         self._connection = connection
         self._handle = handle
         self._pid = -1
-        self._used = False
+        self._used = gate is not None
         self._cpu_before_s = 0.0
-        self._conversation = Conversation()
+        greets = requests == 0 and gate is None
+        self.gate = gate
+        """Where it asks for leave to copy itself; None if it cannot, or has not `greeted` yet."""
+        self.greeted = trio.Event()
+        """Set when it is known whether it can be copied."""
+        self._passed: list[int] = []
+        self._conversation = Conversation(greets=greets)
+        if not greets:
+            self.greeted.set()
         self._deadline = trio.CancelScope()
         self._status_known = trio.Event()
         self._unsent = memoryview(b"")
@@ -213,7 +233,7 @@ class Worker:
         if errand is None:
             return
         try:
-            sent = socket.send_fds(self._connection, [errand.frame], [errand.descriptor])
+            sent = socket.send_fds(self._connection, [errand.frame], errand.descriptors)
         except BlockingIOError:
             self._errand_unsent = True
             raise
@@ -337,6 +357,9 @@ class Worker:
             await self._read_all()
         finally:
             self.gone = True
+            self.greeted.set()
+            while self._passed:
+                os.close(self._passed.pop())
             self._sending.cancel()
             if self.requests_left:
                 self._signal(signal.SIGKILL)
@@ -377,7 +400,7 @@ class Worker:
         reads = 0
         while True:
             try:
-                data = self._connection.recv(RECEIVE_BYTES)
+                data = self._receive()
             except BlockingIOError:
                 await trio.lowlevel.wait_readable(self._connection)
                 reads = 0
@@ -402,6 +425,21 @@ class Worker:
             if len(data) >= FLOOD_BYTES or reads >= READS_IN_A_ROW_MAX:
                 await trio.lowlevel.checkpoint()
                 reads = 0
+
+    def _receive(self) -> bytes:
+        """Receive what has come; with a greeting may come a descriptor, as it is sent before any guest runs."""
+        if self.greeted.is_set():
+            return self._connection.recv(RECEIVE_BYTES)
+        data, passed, _, _ = socket.recv_fds(
+            self._connection, RECEIVE_BYTES, 1, socket.MSG_CMSG_CLOEXEC
+        )
+        self._passed += passed
+        return data
+
+    def _greet(self, message: Ready) -> None:
+        if message.copyable and self._passed:  # which is lost if no descriptor was free here
+            self.gate = CopyGate(self._passed.pop())
+        self.greeted.set()
 
     async def _lend(self, work: Callable[[], Answer]) -> Callable[[], Answer] | None:
         """Let the thread that runs a tool also read what follows; see `dspex.supervisor.lease`.
@@ -493,7 +531,7 @@ class Worker:
         spent = time.monotonic() - job.began_s
         self.kill(self._late_verdict or LimitExceeded("wall_s", job.budget.wall_s, spent, "outer"))
 
-    def _end_errand(self, message: Saved | Restored) -> None:
+    def _end_errand(self, message: ErrandAnswer) -> None:
         errand = self.errand
         assert errand is not None, "the conversation lets nothing through without an errand"
         self.errand = None
@@ -503,8 +541,11 @@ class Worker:
             self.kill(verdict)
 
     def _handle_message(self, message: FromWorker) -> Callable[[], Answer] | None:
-        if isinstance(message, Saved | Restored):
+        if isinstance(message, ErrandAnswer):
             self._end_errand(message)
+            return None
+        if isinstance(message, Ready):
+            self._greet(message)
             return None
         job = self.job
         assert job is not None, "the conversation lets nothing through without a run"
@@ -523,6 +564,7 @@ class Worker:
         elif isinstance(message, Call):
             return self._take_call(job, message)
         else:
+            assert isinstance(message, Ended), "the conversation lets no greeting through"
             self._end_job(job, message)
         return None
 

@@ -25,6 +25,7 @@ from dspex.protocol.framing import FrameDecoder, FrameError
 from dspex.protocol.messages import (
     ENVELOPE_BYTES,
     VERSION,
+    Adopt,
     CannotStart,
     Exited,
     Fork,
@@ -189,6 +190,20 @@ class Zygote:
             self._control.send(encode(Fork(number, requests, cpu_s, data_bytes)))
         except OSError:
             # A full socket means that it has stopped reading: `attend` ends with the process.
+            self.kill()
+
+    def adopt(self, worker: Worker, inner_pid: int) -> None:
+        """Have a worker that is another one's copy watched like those that were forked here.
+
+        Args:
+            worker: The copy.
+            inner_pid: Its number in the zygote's pid namespace.
+        """
+        self._workers[worker.number] = worker
+        try:
+            self._control.send(encode(Adopt(worker.number, inner_pid)))
+        except OSError:
+            # As with a fork; without its note nobody would say how the copy ended.
             self.kill()
 
     async def attend(

@@ -18,23 +18,29 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from dspex.isolation.copying import COPY_FLAGS
 from dspex.protocol.framing import FRAME_BYTES_LIMIT, FrameDecoder
 from dspex.protocol.messages import (
     VERSION,
     CannotStart,
+    Copied,
+    Copy,
     Ended,
     Exited,
     Fork,
     Forked,
     ForkFailed,
     Output,
+    Ready,
     Run,
     Started,
+    Twin,
     WrittenFile,
-    decode_fork,
     decode_to_worker,
+    decode_to_zygote,
     encode,
 )
+from dspex.worker.jail.syscalls import syscall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -241,6 +247,52 @@ class Misbehaviour:
         """Crash."""
         os.kill(os.getpid(), signal.SIGSEGV)
 
+    # What it does when it is told to copy itself: names that a session's run may have.
+
+    def no_copy(self, run: Run) -> None:
+        """Say later that it was copied though it was not."""
+        self._when_copied(run, lambda _order, _far: None)
+
+    def speaks_for_its_copy(self, run: Run) -> None:
+        """Say later what the copy would say."""
+        self._when_copied(run, lambda order, far: far.sendall(encode(Twin(order.errand))))
+
+    def copy_speaks_garbage(self, run: Run) -> None:
+        """Say later, for the copy, what is no message."""
+        self._when_copied(run, lambda _order, far: far.sendall(b"\x03\0\0\0abc"))
+
+    def copy_is_another(self, run: Run) -> None:
+        """Say later, for the copy, another one's name."""
+        self._when_copied(run, lambda order, far: far.sendall(encode(Twin(order.errand + 1))))
+
+    def copy_is_not_the_zygotes(self, run: Run) -> None:
+        """Fork later by other means, so that the zygote is not the copy's parent."""
+        def fork(order: Copy, far: socket.socket) -> None:
+            if os.fork() == 0:
+                far.sendall(encode(Twin(order.errand)))
+                far.recv(1)
+                os._exit(0)
+
+        self._when_copied(run, fork)
+
+    def copy_is_silent(self, run: Run) -> None:
+        """Make a copy later that says nothing and stays."""
+        def clone(_order: Copy, _far: socket.socket) -> None:
+            if syscall("clone", COPY_FLAGS, 0, 0, 0, 0) == 0:
+                self.deaf_silence(run)
+
+        self._when_copied(run, clone)
+
+    def _when_copied(self, run: Run, act: Callable[[Copy, socket.socket], None]) -> None:
+        self._act = act
+        self.honest(run)
+
+    def copy(self, order: Copy, descriptors: list[int]) -> None:
+        """Do what the last run said."""
+        far = socket.socket(fileno=descriptors[0])
+        self._act(order, far)
+        self._send(encode(Copied(order.errand)))
+
     def runs_out_of_processor_time(self, run: Run) -> None:
         """Die of the kernel's bound on processor time."""
         os.kill(os.getpid(), signal.SIGXCPU)
@@ -336,7 +388,7 @@ class _FakeZygote:
             if not data:
                 self._end()
             for frame in decoder.feed(data):
-                yield decode_fork(frame)
+                yield decode_to_zygote(frame)
 
     def _fork(self, order: Fork, first: bytes = b"") -> None:
         ours, theirs = socket.socketpair()
@@ -377,13 +429,20 @@ def _be_worker(connection: socket.socket, requests: int, first: bytes) -> NoRetu
         if first:
             connection.sendall(first)
         misbehaviour = Misbehaviour(connection)
+        if not requests:  # a gate at which nobody ever asks
+            socket.send_fds(connection, [encode(Ready(True))], [os.pipe()[0]])
         decoder, served = FrameDecoder(FRAME_BYTES_LIMIT), 0
-        while served != (requests or -1) and (data := connection.recv(RECEIVE_BYTES)):
+        while served != (requests or -1):
+            data, descriptors, _, _ = socket.recv_fds(connection, RECEIVE_BYTES, 2)
+            if not data:
+                break
             for frame in decoder.feed(data):
                 message = decode_to_worker(frame)
                 if isinstance(message, Run):
                     misbehaviour.serve(message)
                     served += 1
+                elif isinstance(message, Copy):
+                    misbehaviour.copy(message, descriptors)
     except OSError:
         os._exit(0)  # the supervisor hung up
     os._exit(0)

@@ -86,6 +86,18 @@ class InterruptFlag:
         self._address = address
         self.clear()
 
+    def move(self, memory_file: int) -> None:
+        """Use another memory file from now on, which the process that this one is a copy of has not.
+
+        It takes the number of the last one, so that signals go there.
+
+        Raises:
+            OSError: if the page cannot be replaced.
+        """
+        os.dup2(memory_file, self._descriptor, inheritable=False)
+        os.set_blocking(self._descriptor, False)
+        self.attach(self._address)
+
     def detach(self) -> None:
         """Make the page over the flag this process' alone again, with what it holds now.
 

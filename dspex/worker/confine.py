@@ -21,8 +21,8 @@ from dspex.worker.jail import (
     surroundings,
 )
 from dspex.worker.jail.seccomp import Filter
-from dspex.worker.jail.syscalls import machine
-from dspex.worker.jail.worker_step import WorkerStep
+from dspex.worker.jail.syscalls import Architecture, machine
+from dspex.worker.jail.worker_step import Copyable, WorkerStep
 
 
 class JailSpec(NamedTuple):
@@ -41,7 +41,8 @@ class JailSpec(NamedTuple):
     """Size of any file, memory files among them; it must hold the page through which guests are interrupted."""
     processes: int = 4096
     """Keeper, zygote, workers and their threads together."""
-    worker_may_fork: bool = False
+    worker_may_be_copied: bool = False
+    """For workers of sessions: `confine_worker` can arm them so that the supervisor may let them copy themselves."""
     worker_may_start_threads: bool = False
     worker_may_send_fds: bool = False
     worker_may_make_memory_files: bool = False
@@ -96,7 +97,7 @@ def confine(spec: JailSpec) -> ArmedLayers:
     arming.attempt(Layer.SECCOMP, lambda: _arm_filter(may_load_code=spec.worker_may_load_code))
     if step is not None and Layer.SECCOMP not in arming.armed:
         # Its filter is no use without the zygote's, which it only adds to.
-        step.worker_filter = None
+        step.worker_filter = step.copyable = None
     return ArmedLayers(arming.report(), step)
 
 
@@ -106,6 +107,7 @@ def confine_worker(
     keep_fds: tuple[int, ...] | None = None,
     cpu_s: int | None = None,
     data_bytes: int | None = None,
+    pass_gate: Callable[[int], None] | None = None,
 ) -> None:
     """Arm one worker, just forked, before it sees anything of a guest; a few system calls in all.
 
@@ -114,12 +116,18 @@ def confine_worker(
         keep_fds: Descriptors that stay open, so that none of the zygote's is shared by all workers; None for all.
         cpu_s: CPU seconds after which the kernel kills, as an outer guard behind the engine's own.
         data_bytes: Writable memory that the worker may add to what the zygote had.
+        pass_gate: For a worker that may be copied: called once with the descriptor at which the supervisor will
+            be asked for each copy (borrowed), or -1 if there will be none; the last moment to pass one on.
 
     Raises:
         WallMissingError: A step failed that the zygote's success promised, or the zygote is dead. Do not serve.
     """
     if armed.worker_step is not None:
-        armed.worker_step.take(keep_fds=keep_fds, cpu_s=cpu_s, data_bytes=data_bytes)
+        armed.worker_step.take(
+            keep_fds=keep_fds, cpu_s=cpu_s, data_bytes=data_bytes, pass_gate=pass_gate
+        )
+    elif pass_gate is not None:
+        pass_gate(-1)
 
 
 class _Arming:
@@ -209,7 +217,6 @@ def _prepared_worker_step(
         return None
     worker_filter = filters.worker(
         architecture,
-        may_fork=spec.worker_may_fork,
         may_start_threads=spec.worker_may_start_threads,
         may_send_fds=spec.worker_may_send_fds,
         may_make_memory_files=spec.worker_may_make_memory_files,
@@ -221,10 +228,26 @@ def _prepared_worker_step(
         own_landlock_domain=Layer.LANDLOCK in arming.armed,
         base_data_bytes=data_bytes_at_start,
         limits=Layer.RLIMITS in arming.armed,
-        may_multiply=spec.worker_may_fork or spec.worker_may_start_threads,
+        may_multiply=spec.worker_may_start_threads,
         worker_filter=Filter(worker_filter),
         seal=Filter(filters.sealed(architecture)) if spec.worker_may_load_code else None,
+        copyable=_copyable(arming, spec, architecture),
     )
+
+
+def _copyable(
+    arming: _Arming, spec: JailSpec, architecture: Architecture
+) -> Copyable | None:
+    # Nobody else ends a copy for sure when the zygote dies: it has no parent-death signal.
+    if not spec.worker_may_be_copied or Layer.PID_NAMESPACE not in arming.armed:
+        return None
+    worker_filter = filters.worker(
+        architecture,
+        may_be_copied=True,
+        may_send_fds=spec.worker_may_send_fds,
+        may_make_memory_files=spec.worker_may_make_memory_files,
+    )
+    return Copyable(Filter(filters.copy_gate(architecture)), Filter(worker_filter))
 
 
 def _arm_filter(*, may_load_code: bool) -> None:

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 _PROBLEM_CHARS_MAX = 1000
 
 
-def answer(order: Save | Restore, descriptor: int, language: Language) -> Saved | Restored:
+def answer(
+    order: Save | Restore, descriptors: list[int], language: Language
+) -> Saved | Restored:
     """Do what was asked.
 
     Args:
         order: What was asked.
-        descriptor: The memory file that came with it; -1 if none came.
+        descriptors: The memory file that came with it.
         language: A guest between two runs.
 
     Returns:
@@ -31,16 +33,16 @@ def answer(order: Save | Restore, descriptor: int, language: Language) -> Saved 
     keeper = cast("StateKeeper", language)
     size, problem = 0, ""
     try:
-        if descriptor < 0:
+        if not descriptors:
             problem = "no memory file came with the order"
         elif isinstance(order, Save):
-            size = keeper.save_state(descriptor, order.bytes_max)
+            size = keeper.save_state(descriptors[0], order.bytes_max)
         else:
             terms = Terms(
                 order.memory_bytes, order.file_bytes, order.file_count, order.open_files,
                 order.mounted,
             )
-            keeper.restore_state(descriptor, order.size, terms, twin=order.twin)
+            keeper.restore_state(descriptors[0], order.size, terms, twin=order.twin)
     except (StateUnusable, MemoryError, OSError) as error:
         problem = (str(error) or type(error).__name__)[:_PROBLEM_CHARS_MAX]
     if isinstance(order, Save):

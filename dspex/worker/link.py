@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 from dspex.protocol.framing import FRAME_BYTES_LIMIT, FrameDecoder
 from dspex.protocol.messages import (
     Answer,
+    Errand,
     Interrupt,
-    Restore,
     Run,
-    Save,
     decode_to_worker,
     encode_in_two,
 )
@@ -26,11 +25,13 @@ from dspex.protocol.messages import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dspex.protocol.messages import FromWorker, Restored, Saved
+    from dspex.protocol.messages import FromWorker
 
 RECEIVE_BYTES = 1 << 16
 LARGE_BYTES = 1 << 16
 """From here on another system call is cheaper than another copy."""
+DESCRIPTORS_MAX = 2
+"""How many come with one order at most."""
 
 
 class SocketLink:
@@ -40,6 +41,9 @@ class SocketLink:
 
     def __init__(self, connection: socket.socket) -> None:
         """Read from and write to `connection`, which stays the caller's."""
+        self._use(connection)
+
+    def _use(self, connection: socket.socket) -> None:
         self._connection = connection
         self._decoder = FrameDecoder(FRAME_BYTES_LIMIT)
         self._answers: list[Answer] = []
@@ -62,16 +66,21 @@ class SocketLink:
                 self._answers.clear()
                 yield run
 
-    def orders(self) -> Iterator[Run | Save | Restore]:
+    def move(self, connection: socket.socket) -> None:
+        """Go on over another socket, between two orders; this process' end of the last one is closed."""
+        self._connection.close()
+        self._use(connection)
+
+    def orders(self) -> Iterator[Run | Errand]:
         """Yield each run, and what a session's worker is asked in between, until the supervisor hangs up.
 
-        With what comes in between comes a descriptor; see `descriptor`.
+        With what comes in between come descriptors; see `descriptors`.
         """
         while data := self._receive():
             arrived = []
             for frame in self._decoder.feed(data):
                 message = decode_to_worker(frame)
-                if isinstance(message, Run | Save | Restore):
+                if isinstance(message, Run | Errand):
                     arrived.append(message)
                 elif isinstance(message, Interrupt):  # noted before its run begins, which may be above
                     self._interrupted = message.run
@@ -80,8 +89,9 @@ class SocketLink:
                 yield order
 
     def _receive(self) -> bytes:
+        room = socket.CMSG_SPACE(DESCRIPTORS_MAX * array.array("i").itemsize)
         data, ancillary, _flags, _address = self._connection.recvmsg(
-            RECEIVE_BYTES, socket.CMSG_SPACE(array.array("i").itemsize), socket.MSG_CMSG_CLOEXEC
+            RECEIVE_BYTES, room, socket.MSG_CMSG_CLOEXEC
         )
         for level, kind, content in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
@@ -89,16 +99,16 @@ class SocketLink:
         return data
 
     @contextlib.contextmanager
-    def descriptor(self) -> Iterator[int]:
-        """Lend the descriptor that came with the last order; -1 if none did."""
-        found = self._descriptors.pop() if self._descriptors else -1
+    def descriptors(self) -> Iterator[list[int]]:
+        """Lend the descriptors that came with the last order; who takes one out of the list keeps it."""
+        found, self._descriptors = self._descriptors, []
         try:
             yield found
         finally:
-            if found >= 0:
-                os.close(found)
+            for one in found:
+                os.close(one)
 
-    def send(self, message: FromWorker | Saved | Restored) -> None:
+    def send(self, message: FromWorker) -> None:
         """Send a message of the run, or the answer to what was asked between runs."""
         header, body = encode_in_two(message)
         if len(body) < LARGE_BYTES:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dspex.protocol.messages import Run
-from dspex.worker import errands
+from dspex.protocol.messages import Copy, Run
+from dspex.worker import errands, twins
 from dspex.worker.link import SocketLink
 
 if TYPE_CHECKING:
@@ -48,5 +48,8 @@ def _serve_session(link: SocketLink, language: Language) -> None:
             if ended.gone is not None:
                 return
             continue
-        with link.descriptor() as descriptor:
-            link.send(errands.answer(order, descriptor, language))
+        with link.descriptors() as descriptors:
+            if isinstance(order, Copy):
+                twins.make(order, descriptors, link, language)
+            else:
+                link.send(errands.answer(order, descriptors, language))

@@ -9,6 +9,7 @@ descriptor of the process. Serving is `dspex.worker.serve`'s, the jail `dspex.wo
 from __future__ import annotations
 
 import array
+import contextlib
 import gc
 import importlib
 import json
@@ -18,6 +19,7 @@ import select
 import signal
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, cast
 
@@ -26,15 +28,17 @@ from dspex.protocol.framing import FrameDecoder
 from dspex.protocol.messages import (
     ENVELOPE_BYTES,
     VERSION,
+    Adopt,
     Budget,
     CannotStart,
     Exited,
     Fork,
     Forked,
     ForkFailed,
+    Ready,
     Run,
     Started,
-    decode_fork,
+    decode_to_zygote,
     encode,
 )
 from dspex.wasm.engine import NATIVE_STACK_BYTES
@@ -54,6 +58,7 @@ STDERR = 2
 COMPILED_SUFFIX = ".cwasm"
 _REHEARSALS = 12
 _WARMINGS = 3
+_ENDED_UNKNOWN_MAX = 64
 _BUDGET = Budget(5.0, 5.0, 1 << 28, 1 << 16, 1 << 16, 50, 1 << 16, 100, 64)
 
 
@@ -67,7 +72,10 @@ class Zygote:
         self._loads_code = loads_code
         self._control = control
         self._language = language
+        self._copyable = hasattr(language, "become_twin")
         self._workers: dict[int, int] = {}
+        self._ended_unknown: dict[int, int] = {}
+        """How copies ended that the supervisor has not named yet, by number: the last few."""
         self._armed: ArmedLayers
         self._kept: tuple[int, ...] = ()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -104,6 +112,7 @@ class Zygote:
                 keep_fds=(*ours, *self._kept),
                 parent_pid=parent,
                 worker_may_load_code=self._loads_code,
+                worker_may_be_copied=self._copyable,
                 before_filter=lambda: hot_pages.pin(hot),
             )
         )
@@ -132,11 +141,18 @@ class Zygote:
                     os.read(self._wake_read, 4096)
                     self._reap()
                     continue
-                data = self._control.recv(ENVELOPE_BYTES)
+                try:
+                    data = self._control.recv(ENVELOPE_BYTES)
+                except ConnectionResetError:  # it hung up before it had read all
+                    return
                 if not data:
                     return
                 for frame in decoder.feed(data):
-                    self._fork(decode_fork(frame))
+                    order = decode_to_zygote(frame)
+                    if isinstance(order, Adopt):
+                        self._adopt(order)
+                    else:
+                        self._fork(order)
 
     def _fork(self, order: Fork) -> None:
         try:
@@ -162,11 +178,13 @@ class Zygote:
         try:
             language = self._language
             own = language.enter_worker()
+            session = order.requests == 0
             confine_worker(
                 self._armed,
                 keep_fds=(connection.fileno(), *own, *self._kept),
                 cpu_s=order.cpu_s or None,
                 data_bytes=order.data_bytes,
+                pass_gate=partial(_greet, connection) if session else None,
             )
             if self._loads_code and self._armed.worker_step is not None:
                 cast("CodeLoader", language).seal = self._armed.worker_step.seal_code
@@ -180,15 +198,34 @@ class Zygote:
         finally:
             os._exit(status)
 
+    def _adopt(self, order: Adopt) -> None:
+        """Take note of a copy that a worker made of itself: it is this process' child, if it is any."""
+        status = self._ended_unknown.pop(order.pid, None)
+        if status is not None:
+            self._tell_end(order.worker, status)
+            return
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PID, order.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            self._workers.setdefault(order.pid, order.worker)
+
     def _reap(self) -> None:
-        while self._workers:
-            pid, state = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                return
-            worker = self._workers.pop(pid, None)
-            status = os.waitstatus_to_exitcode(state)
-            if status and worker is not None:
-                self._send(Exited(worker, status))
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, state = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                status = os.waitstatus_to_exitcode(state)
+                worker = self._workers.pop(pid, None)
+                if worker is not None:
+                    self._tell_end(worker, status)
+                    continue
+                self._ended_unknown[pid] = status
+                if len(self._ended_unknown) > _ENDED_UNKNOWN_MAX:
+                    del self._ended_unknown[next(iter(self._ended_unknown))]
+
+    def _tell_end(self, worker: int, status: int) -> None:
+        if status:
+            self._send(Exited(worker, status))
 
     def _send(self, message: Started | Forked | ForkFailed | Exited, *descriptors: int) -> None:
         frame = encode(message)
@@ -197,6 +234,15 @@ class Zygote:
             self._control.sendmsg([frame], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, passed)])
         else:
             self._control.sendall(frame)
+
+
+def _greet(connection: socket.socket, gate: int) -> None:
+    """Say the first word of a session's worker, and pass on where the supervisor is asked for copies."""
+    frame = encode(Ready(gate >= 0))
+    if gate >= 0:
+        socket.send_fds(connection, [frame], [gate])
+    else:
+        connection.sendall(frame)
 
 
 def _rehearsal(number: int, source: bytes) -> Run:

@@ -10,6 +10,7 @@ import trio
 
 import dspex
 from dspex.policy import Deterministic, Mount, Policy
+from dspex.supervisor.pool import Pool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +46,14 @@ written.flush()
  open("../written.txt").read(), os.getcwd(), open("../link").read(),
  os.read(ends[0], 3), loop.run_until_complete(later()), sorted(os.listdir("..")))
 """
+
+
+@pytest.fixture(autouse=True, params=["by copying the process", "by writing the state down"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How sessions are forked: as on a machine that allows the first, and as everywhere else."""
+    if request.param != "by copying the process":
+        monkeypatch.setattr(Pool, "begin_copy", lambda _pool: None)
+    return str(request.param)
 
 
 def test_all_that_a_session_has_is_in_its_copy(engine: dspex.Engine) -> None:

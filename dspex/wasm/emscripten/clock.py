@@ -66,6 +66,11 @@ class Clock:
         self._last_ns = self._since_ns = monotonic_ns()
         self._calls = 0
 
+    def add_cpu(self, spent_ns: int) -> None:
+        """Count processor time that was spent elsewhere, by the process that this one is a copy of."""
+        own = self.cpu_ns
+        self.cpu_ns = lambda: own() + spent_ns
+
     def read_ms_while_spinning(self) -> float:
         """Return the monotonic clock in milliseconds, pausing a caller that asks over and over.
 

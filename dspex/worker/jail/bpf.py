@@ -26,6 +26,7 @@ RETURN: Final = 0x06
 ALLOWED: Final = 0x7FFF0000
 KILLED: Final = 0x80000000
 REFUSED: Final = 0x00050000
+ASKED: Final = 0x7FC00000
 
 NUMBER_AT: Final = 0
 ARCHITECTURE_AT: Final = 4
@@ -50,6 +51,11 @@ def kill() -> Block:
 def refuse(errno: int) -> Block:
     """Fail the call with an error number and let the process go on."""
     return ((RETURN, 0, 0, REFUSED | errno),)
+
+
+def ask() -> Block:
+    """Let whoever holds the filter's other end decide, call by call; without anybody there it fails with ENOSYS."""
+    return ((RETURN, 0, 0, ASKED),)
 
 
 def _low(argument: int) -> Instruction:

@@ -10,10 +10,12 @@ import signal
 from errno import ENOSYS, EPERM
 from typing import Final
 
+from dspex.isolation.copying import COPY_FLAGS
 from dspex.worker.jail.bpf import (
     SELF,
     Block,
     allow,
+    ask,
     assemble,
     assemble_over,
     if_any_bit,
@@ -169,7 +171,7 @@ def sealed(architecture: Architecture) -> Block:
 
 def _zygote(*, may_load_code: bool = False) -> dict[str, Block]:
     verdicts = _shared() | _talking() | _allowed_always(_ZYGOTE)
-    verdicts["clone"] = if_one_of(0, _FORK_FLAGS + _THREAD_FLAGS, allow(), _DENIED)
+    verdicts["clone"] = if_one_of(0, (*_FORK_FLAGS, *_THREAD_FLAGS, COPY_FLAGS), allow(), _DENIED)
     verdicts["socketpair"] = if_one_of(0, (_AF_UNIX,), allow(), _DENIED)
     verdicts["fcntl"] = if_one_of(1, _FD_FLAGS + _FD_COPIES, allow(), _DENIED)
     verdicts["prctl"] = if_one_of(0, _PRCTLS, allow(), _DENIED)
@@ -185,7 +187,7 @@ def _zygote(*, may_load_code: bool = False) -> dict[str, Block]:
 def worker(
     architecture: Architecture,
     *,
-    may_fork: bool = False,
+    may_be_copied: bool = False,
     may_start_threads: bool = False,
     may_send_fds: bool = False,
     may_make_memory_files: bool = False,
@@ -198,7 +200,9 @@ def worker(
 
     Args:
         architecture: Machine to build for.
-        may_fork: Keep fork() and wait(), and nothing else of clone, for sessions that are forked live.
+        may_be_copied: Keep clone() for a copy of the whole process, for sessions that are forked: only below
+            `copy_gate`, which asks the supervisor each time. A copy shares its original's number here and its
+            Landlock domain, so neither may signal even itself; and dup3(), to lay aside what both still share.
         may_start_threads: Keep pthread_create(); a thread started before arming needs no leave.
         may_send_fds: Keep sendmsg(), which can hand descriptors to the other side.
         may_make_memory_files: Keep memfd_create(), for a guest's interrupt page, and fstat(), which CPython does
@@ -206,18 +210,19 @@ def worker(
         may_load_code: Keep making memory executable, as long as it is not writable, and sealing that.
     """
     verdicts = _shared() | _talking()
-    flags = _FORK_FLAGS * may_fork + _THREAD_FLAGS * may_start_threads
+    flags = (COPY_FLAGS,) * may_be_copied + _THREAD_FLAGS * may_start_threads
     if flags:
         verdicts["clone"] = if_one_of(0, flags, allow(), _DENIED)
-    if may_fork:
-        verdicts |= _allowed_always(["wait4", "waitid"])
     if may_send_fds:
         verdicts["sendmsg"] = allow()
     if may_make_memory_files:
         verdicts["memfd_create"] = allow()
         verdicts["newfstatat"] = _fstat()
     # abort() and raise() signal the own process; the number is put in when the filter is armed.
-    verdicts["tgkill"] = if_one_of(0, (SELF,), allow(), _DENIED)
+    if may_be_copied:
+        verdicts["dup3"] = allow()
+    else:
+        verdicts["tgkill"] = if_one_of(0, (SELF,), allow(), _DENIED)
     if may_load_code:
         verdicts |= _loading_code()
     above = _zygote(may_load_code=may_load_code)
@@ -231,6 +236,12 @@ def worker(
         same_check = block == ceiling and lets_through(block)
         stricter[name] = allow() if same_check else block
     return assemble_over(architecture, _numbered(architecture, stricter))
+
+
+def copy_gate(architecture: Architecture) -> Block:
+    """Build the filter through which a session's worker asks whether it may copy itself, and nothing else."""
+    verdicts = {"clone": if_one_of(0, (COPY_FLAGS,), ask(), _DENIED)}
+    return assemble(architecture, _numbered(architecture, verdicts), allow())
 
 
 def _assembled(architecture: Architecture, verdicts: dict[str, Block]) -> Block:

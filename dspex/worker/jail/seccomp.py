@@ -14,6 +14,7 @@ from dspex.worker.jail.syscalls import LIBC, failure, machine
 
 _SET_MODE_FILTER: Final = ctypes.c_long(1)
 _ALL_THREADS: Final = ctypes.c_long(1)
+_NEW_LISTENER: Final = ctypes.c_long(8)
 _PROCESS_NUMBER = struct.Struct("=I")
 
 
@@ -38,12 +39,9 @@ class Filter:
         self._bytes = ctypes.create_string_buffer(encode(program))
         self._places = places_of_self(program)
         self._program = _Program(len(program), ctypes.addressof(self._bytes))
-        self._call = (
-            ctypes.c_long(number),
-            _SET_MODE_FILTER,
-            _ALL_THREADS,
-            ctypes.byref(self._program),
-        )
+        call, where = (ctypes.c_long(number), _SET_MODE_FILTER), ctypes.byref(self._program)
+        self._call = (*call, _ALL_THREADS, where)
+        self._call_to_listen = (*call, _NEW_LISTENER, where)
 
     def arm(self) -> None:
         """Put the filter on every thread of this process, for good.
@@ -58,3 +56,14 @@ class Filter:
             raise failure("seccomp")
         if result > 0:
             raise OSError(EINVAL, f"seccomp: thread {result} could not be brought under the filter")
+
+    def arm_with_listener(self) -> int:
+        """Put a filter that asks on this process, which has one thread; return where its questions arrive.
+
+        Raises:
+            OSError: The kernel refused, or a filter further down has a listener already.
+        """
+        listener: int = LIBC.syscall(*self._call_to_listen)
+        if listener < 0:
+            raise failure("seccomp")
+        return listener

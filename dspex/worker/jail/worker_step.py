@@ -9,8 +9,9 @@ import ctypes
 import os
 import signal
 import struct
+from collections.abc import Callable
 from errno import ESRCH
-from typing import Final
+from typing import Final, NamedTuple
 
 from dspex.isolation.layers import WallMissingError
 from dspex.worker.jail import capabilities, landlock, rlimits, surroundings
@@ -19,6 +20,15 @@ from dspex.worker.jail.syscalls import LIBC, Architecture, failure
 
 _PR_SET_PDEATHSIG: Final = 1
 _LIMIT = struct.Struct("=QQ")
+
+
+class Copyable(NamedTuple):
+    """What a worker arms in place of its own filter, if it may be copied."""
+
+    gate: Filter
+    """Asks whether it may."""
+    worker_filter: Filter
+    """Its own filter, but for that."""
 
 
 class WorkerStep:
@@ -35,6 +45,7 @@ class WorkerStep:
         may_multiply: bool,
         worker_filter: Filter | None,
         seal: Filter | None = None,
+        copyable: Copyable | None = None,
     ) -> None:
         """Lay everything out, in the zygote and before its own filter is armed.
 
@@ -44,9 +55,10 @@ class WorkerStep:
             own_landlock_domain: Whether workers are also kept from each other.
             base_data_bytes: Writable memory of the zygote, which a worker's allowance is added to.
             limits: Whether the worker's rlimits are armed.
-            may_multiply: Whether a worker may still fork or start threads.
+            may_multiply: Whether a worker may still start threads.
             worker_filter: On top of the zygote's; None to arm none.
             seal: For workers that load code: armed on top of both when they have.
+            copyable: For workers of sessions, which the supervisor may let copy themselves; None if it may not.
 
         Raises:
             OSError: Landlock was asked for and is not there.
@@ -57,6 +69,7 @@ class WorkerStep:
         self._may_multiply = may_multiply
         self.worker_filter = worker_filter
         self._seal = seal
+        self.copyable = copyable
         self._die_with_parent = None
         if parent_death_signal:
             self._die_with_parent = _laid_out(
@@ -77,18 +90,30 @@ class WorkerStep:
         self._hard = {kind: rlimits.hard(kind) for kind in self._set}
 
     def take(
-        self, *, keep_fds: tuple[int, ...] | None, cpu_s: int | None, data_bytes: int | None
+        self,
+        *,
+        keep_fds: tuple[int, ...] | None,
+        cpu_s: int | None,
+        data_bytes: int | None,
+        pass_gate: Callable[[int], None] | None = None,
     ) -> None:
-        """Arm this process.
+        """Arm this process; see `dspex.worker.confine.confine_worker`.
 
         Raises:
             WallMissingError: A call failed, or the zygote is dead. This process must not serve.
         """
+        copyable = self.copyable if pass_gate is not None else None
         try:
-            self._take(cpu_s, data_bytes)
+            self._take(cpu_s, data_bytes, may_multiply=self._may_multiply or copyable is not None)
             if keep_fds is not None:
                 surroundings.close_all_but(keep_fds)
-            if self.worker_filter is not None:
+            gate = -1 if copyable is None else _armed_gate(copyable.gate)
+            if pass_gate is not None:
+                pass_gate(gate)
+            if copyable is not None and gate >= 0:
+                os.close(gate)
+                copyable.worker_filter.arm()
+            elif self.worker_filter is not None:
                 self.worker_filter.arm()
         except OSError as error:
             raise WallMissingError(str(error)) from error
@@ -109,7 +134,7 @@ class WorkerStep:
         except OSError as error:
             raise WallMissingError(str(error)) from error
 
-    def _take(self, cpu_s: int | None, data_bytes: int | None) -> None:
+    def _take(self, cpu_s: int | None, data_bytes: int | None, *, may_multiply: bool) -> None:
         if self._die_with_parent is not None:
             _make(self._die_with_parent, "parent-death signal")
             if os.getppid() != self._zygote_pid:
@@ -119,7 +144,7 @@ class WorkerStep:
                 self._lower(rlimits.CPU, cpu_s)
             if data_bytes is not None and self._base_data_bytes is not None:
                 self._lower(rlimits.DATA, self._base_data_bytes + data_bytes)
-            if not self._may_multiply:
+            if not may_multiply:
                 self._lower(rlimits.PROCESSES, 0)
         if self._domain_fd is not None:
             _make(self._enter_domain, "landlock")
@@ -129,6 +154,14 @@ class WorkerStep:
         ceiling = min(value, self._hard[kind])
         _LIMIT.pack_into(self._limit, 0, ceiling, ceiling)
         _make(self._set[kind], "rlimit")
+
+
+def _armed_gate(gate: Filter) -> int:
+    """Return where the gate's questions arrive; -1 if this kernel, or a filter around it, has no such gate."""
+    try:
+        return gate.arm_with_listener()
+    except OSError:
+        return -1
 
 
 def _laid_out(architecture: Architecture, call: str, *arguments: int) -> tuple[ctypes.c_long, ...]:

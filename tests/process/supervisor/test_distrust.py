@@ -266,6 +266,58 @@ def test_workers_that_speak_before_they_are_asked_are_replaced() -> None:
     assert sum(outcome.ok for outcome in outcomes) >= 5
 
 
+@pytest.mark.parametrize(
+    ("lie", "reason"),
+    [
+        ("speaks_for_its_copy", "what speaks for a copy of a worker is not one"),
+        ("copy_speaks_garbage", "not a message that a worker may send"),
+        ("copy_is_another", "a copy of a worker did not begin with its name"),
+        ("copy_is_not_the_zygotes", "what speaks for a copy of a worker is not one"),
+        ("copy_is_silent", "a copy of a worker has said nothing for 0 s"),
+    ],
+)
+def test_a_copy_that_is_none_is_refused_and_costs_nobody_else_anything(
+    lie: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dspex.supervisor.twins.TWIN_S", 0.3)
+    monkeypatch.setattr("dspex.supervisor.pool.STRAY_S", 0.1)
+    with FakeEngine(policy=POLICY, idle_max=1) as engine, engine.session() as other:
+        with engine.session() as session:
+            assert session.run(lie).value == "honest"
+            with pytest.raises(dspex.ProtocolViolation, match=reason):
+                session.fork()
+            assert session.run("honest").value == "honest"
+        assert other.run("honest").value == "honest"
+        assert engine.run("honest").value == "honest"
+
+
+def test_a_copy_that_nobody_knows_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dspex.supervisor.twins.TWIN_S", 0.3)
+    monkeypatch.setattr("dspex.supervisor.pool.STRAY_S", 0.3)
+    with FakeEngine(policy=POLICY, idle_max=1) as engine, engine.session() as session:
+        session.run("copy_is_silent")
+        before = children()
+        with pytest.raises(dspex.ProtocolViolation):
+            session.fork()
+        strays = children() - before
+        assert strays
+        until_s = time.monotonic() + 20
+        while strays & children() and time.monotonic() < until_s:
+            time.sleep(0.05)
+        assert not strays & children()
+        assert session.run("honest").value == "honest"
+
+
+def test_a_worker_that_was_not_copied_though_it_says_so_has_its_state_asked_for() -> None:
+    with FakeEngine(policy=POLICY, idle_max=1) as engine, engine.session() as session:
+        session.run("no_copy")
+        job = session.order_fork()
+        time.sleep(0.2)  # it does not know how to save itself, and is asked to
+        session.close()
+        with pytest.raises((dspex.WorkerLost, dspex.SessionClosed)):
+            job.ready.result(timeout=10)
+
+
 def children() -> set[int]:
     """Return the fake workers of this process that are alive: grandchildren, by their command."""
     found = set()

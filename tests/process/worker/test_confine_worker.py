@@ -1,10 +1,17 @@
 """The step each worker takes after its fork: what it may still do, by leave, and what the kernel then counts."""
 
+import errno
+import fcntl
+import os
 import signal
+import socket
+import struct
+import sys
 
 import pytest
 
-from tests.process.worker.jailed import STARTERS, run
+from dspex.isolation.copying import COPY_FLAGS
+from tests.process.worker.jailed import STARTERS, run, start
 
 starters = pytest.mark.parametrize("starter", STARTERS)
 
@@ -95,23 +102,57 @@ os.fork()
 
 
 @starters
-def test_with_leave_a_session_forks_and_its_twin_is_as_confined(starter: str) -> None:
-    program = """
-twin = os.fork()
-if twin == 0:
+def test_a_worker_copies_itself_when_it_gets_leave_and_not_otherwise(starter: str) -> None:
+    gate, theirs = socket.socketpair()
+    lines = f"""
+armed = confine(spec._replace(worker_may_be_copied=True, keep_fds=(1, 2, {theirs.fileno()})))
+assert not armed.report.absent, armed.report.absent
+def attempt(name, call):
     try:
-        os.open("/", os.O_RDONLY)
+        return call()
     except OSError as error:
-        say("twin", error.errno)
+        say(name, error.errno)
+def copy():
+    made = attempt("copy", lambda: syscalls.syscall("clone", {COPY_FLAGS}, 0, 0, 0, 0))
+    if made == 0:
+        attempt("signal", lambda: syscalls.syscall("tgkill", original, original, 0))
+        attempt("open", lambda: os.open("/", os.O_RDONLY))
+        attempt("fork", os.fork)
+        os._exit(7)
+pid = os.fork()
+if pid == 0:
+    far = socket.socket(fileno={theirs.fileno()})
+    confine_worker(armed, pass_gate=lambda found: socket.send_fds(far, [b"x"], [found]))
+    original = os.getpid()
+    copy()
+    attempt("thread flags", lambda: syscalls.syscall("clone", 0x3d0f00, 0, 0, 0, 0))
+    attempt("shared memory", lambda: syscalls.syscall("clone", {COPY_FLAGS} | 0x100, 0, 0, 0, 0))
+    attempt("vfork", lambda: syscalls.syscall("vfork"))
+    copy()
+    far.recv(1)
+    copy()
     os._exit(0)
-say(os.waitpid(twin, 0)[1])
-_thread.start_new_thread(say, ())
+say("ended", *sorted(os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(2)))
+os._exit(0)
 """
-    lines = _in_worker(program, spec="spec._replace(worker_may_fork=True)")
-    status, said, _ = run(
-        lines.replace("except OSError", "except (OSError, RuntimeError)"), starter=starter
-    )
-    assert (status, said.splitlines()[:2]) == (0, ["twin 1", "0"])
+    with start(lines, starter=starter, pass_fds=(theirs.fileno(),)) as process:
+        theirs.close()
+        (listener,) = socket.recv_fds(gate, 1, 1)[1]
+        for error, flags in ((-errno.EPERM, 0), (0, 1)):
+            notice = bytearray(80)
+            fcntl.ioctl(listener, 0xC0502100, notice)
+            answer = struct.pack("=QqiI", int.from_bytes(notice[:8], sys.byteorder), 0, error, flags)
+            fcntl.ioctl(listener, 0xC0182101, bytearray(answer))
+        os.close(listener)
+        gate.sendall(b"x")
+        said, complaints = process.communicate(timeout=30)
+    gate.close()
+    assert (process.returncode, complaints) == (0, "")
+    # What the copy says may come before or after its original's last words.
+    assert sorted(said.splitlines()) == [
+        "copy 1", "copy 38", "ended 0 7", "fork 1", "open 1", "shared memory 1", "signal 1",
+        "thread flags 1", "vfork 1",
+    ]
 
 
 @starters

@@ -11,11 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dspex.protocol.messages import (
+    Adopt,
     Answer,
     Budget,
     BudgetUsedUp,
     Call,
     CannotStart,
+    Copied,
+    Copy,
     Ended,
     Exited,
     Fork,
@@ -28,14 +31,20 @@ from dspex.protocol.messages import (
     MountedFile,
     MountedRemoval,
     Output,
+    Ready,
+    Restore,
+    Restored,
     Run,
+    Save,
+    Saved,
     Started,
+    Twin,
     WrittenFile,
-    decode_fork,
     decode_from_worker,
     decode_from_zygote,
     decode_report,
     decode_to_worker,
+    decode_to_zygote,
     encode,
 )
 
@@ -55,6 +64,7 @@ ENDED = Ended(
 FROM_WORKER = [
     Output(1, 2, b"x"), WrittenFile(1, "é", b""), Call(1, 1, "tool", b"v"), ENDED,
     MountedFile(1, 0, "a/b", b"x"), MountedRemoval(1, 0, ["a", "b"]),
+    Saved(1, 4096), Restored(1, "why"), Ready(True), Copied(1), Twin(1),
 ]
 FROM_ZYGOTE = [
     Started(1, ["wasm"], {"seccomp": "why"}, {"wasm": 1.0}), Forked(1, 2), ForkFailed(1, 11),
@@ -62,10 +72,15 @@ FROM_ZYGOTE = [
 ]
 DECODERS: dict[str, Callable[[bytes], Any]] = {
     "worker": decode_from_worker, "zygote": decode_from_zygote, "supervisor": decode_to_worker,
-    "fork": decode_fork,
+    "pool": decode_to_zygote,
 }
 OF_SIDE: dict[str, Any] = {
-    "worker": FROM_WORKER, "zygote": FROM_ZYGOTE, "supervisor": [RUN, Answer(1, 2, b"v"), Answer(1, 3, b"", "E", "why"), Interrupt(1)], "fork": [Fork(1, 2, 3, 4)],
+    "worker": FROM_WORKER, "zygote": FROM_ZYGOTE,
+    "supervisor": [
+        RUN, Answer(1, 2, b"v"), Answer(1, 3, b"", "E", "why"), Interrupt(1), Save(1, 4096),
+        Restore(1, 4096, True, False, 1, 2, 3, 4), Copy(1),
+    ],
+    "pool": [Fork(1, 2, 3, 4), Adopt(1, 2)],
 }
 ALL = [message for messages in OF_SIDE.values() for message in messages]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dspex.worker.jail import bpf
 from dspex.worker.jail.syscalls import Architecture
 
-_RANK = {bpf.KILLED: 0, bpf.REFUSED: 1, bpf.ALLOWED: 2}
+_RANK = {bpf.KILLED: 0, bpf.REFUSED: 1, bpf.ASKED: 2, bpf.ALLOWED: 3}
 _ACTION = 0xFFFF0000
 
 

@@ -4,6 +4,7 @@ from errno import ENOSYS, EPERM
 
 import pytest
 
+from dspex.isolation.copying import COPY_FLAGS
 from dspex.worker.jail import bpf, filters
 from dspex.worker.jail.syscalls import ARCHITECTURES, NUMBERS, Architecture
 from tests.unit.worker.jail.simulator import verdict_of_all
@@ -186,16 +187,33 @@ def test_arguments_decide_for_a_worker(
 
 @machines
 def test_leave_is_given_for_one_thing_at_a_time(here: Architecture) -> None:
-    forking = _worker(here, may_fork=True)
-    assert _ask(forking, here, "clone", FORK) == bpf.ALLOWED
-    assert _ask(forking, here, "clone", THREAD) == REFUSED
-    assert _ask(forking, here, "clone", FORK | NEW_USER) == REFUSED
-    assert _ask(forking, here, "wait4") == bpf.ALLOWED
     threading = _worker(here, may_start_threads=True)
     assert _ask(threading, here, "clone", THREAD) == bpf.ALLOWED
     assert _ask(threading, here, "clone", FORK) == REFUSED
     assert _ask(_worker(here, may_send_fds=True), here, "sendmsg") == bpf.ALLOWED
     assert _ask(_worker(here, may_make_memory_files=True), here, "memfd_create") == bpf.ALLOWED
+
+
+@machines
+def test_a_worker_that_may_be_copied_asks_for_each_copy_and_may_do_no_more_than_others(
+    here: Architecture,
+) -> None:
+    zygote, gate, own = (
+        filters.zygote(here), filters.copy_gate(here), filters.worker(here, may_be_copied=True)
+    )
+    copyable = [zygote, gate, own]
+    assert _ask(copyable, here, "clone", COPY_FLAGS) == bpf.ASKED
+    for flags in (FORK, THREAD, 0, FORK | NEW_USER, COPY_FLAGS | NEW_USER, COPY_FLAGS | 0x100, 0x8000):
+        assert _ask(copyable, here, "clone", flags) == REFUSED
+    # Without the gate nobody would ask: its place is never left empty.
+    assert _ask(_worker(here), here, "clone", COPY_FLAGS) == REFUSED
+    # Its number in the filter would be that of its original.
+    assert _ask(copyable, here, "tgkill", bpf.SELF) == REFUSED
+    others = _worker(here)
+    for call in NUMBERS:
+        if NUMBERS[call][here.column] is not None and call not in {"clone", "dup3"}:
+            more, same = _ask(copyable, here, call), _ask(others, here, call)
+            assert more in {same, REFUSED}, call
 
 
 @machines
