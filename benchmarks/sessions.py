@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from unittest import mock
 
 import click
 
@@ -23,6 +24,7 @@ from benchmarks.environments import ROOT
 from benchmarks.machine import facts
 from benchmarks.memory import tree_memory
 from benchmarks.summary import percentile
+from dspex.supervisor.pool import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,9 +89,8 @@ def measure_copies(rows: Rows, language: str, calls: int) -> None:
     with dspex.Engine(languages=[language]) as engine, engine.session(language=language) as session:
         assert session.run(_SMALL[language]).ok
 
-        def fork(*, changed: bool) -> Iterator[None]:
-            if changed:
-                session.run("f()")
+        def fork() -> Iterator[None]:
+            session.run("f()")
             yield
             twin = session.fork()
             yield
@@ -114,8 +115,9 @@ def measure_copies(rows: Rows, language: str, calls: int) -> None:
             yield
 
         label = {"python": "Python", "javascript": "JavaScript"}[language]
-        rows.time(f"{label}: fork after a run", timed(calls, lambda: fork(changed=True)))
-        rows.time(f"{label}: fork, nothing ran since the last", timed(calls, lambda: fork(changed=False)))
+        rows.time(f"{label}: fork after a run", timed(calls, fork))
+        with mock.patch.object(Pool, "begin_copy", return_value=None):
+            rows.time(f"{label}: the same where no process may be copied", timed(calls, fork))
         rows.time(f"{label}: first run of a fork", timed(calls, first_run))
         rows.time(f"{label}: park", timed(calls, park))
         rows.time(f"{label}: a run of a parked session", timed(calls, unpark))
@@ -191,6 +193,24 @@ def measure_live(rows: Rows, count: int) -> None:
             session.close()
 
 
+def measure_forks(rows: Rows, count: int) -> None:
+    """Weigh many forks of one session with much in it."""
+    with dspex.Engine(workers_max=count + 2) as engine, engine.session() as session:
+        assert session.run(_LARGE.format(LARGE_BYTES), timeout_s=60).ok
+        time.sleep(SETTLE_S)
+        before = tree_memory(os.getpid()).pss_bytes
+        began = time.perf_counter()
+        twins = [session.fork() for _ in range(count)]
+        rows.size(f"{count:,} forks of a session of 50 MB: made in", time.perf_counter() - began, "s")
+        for number, twin in enumerate(twins):
+            assert twin.run(f"x = {number}\nx, f()").value == (number, LARGE_BYTES)
+        time.sleep(SETTLE_S)
+        after = tree_memory(os.getpid()).pss_bytes
+        rows.size("each of them, with a run: PSS", (after - before) / count / 2**20, "MiB")
+        for twin in twins:
+            twin.close()
+
+
 def measure_parked(rows: Rows, count: int) -> None:
     """Open many more sessions than there may be processes, and ask some of them something."""
     with tempfile.TemporaryDirectory(dir=Path.home()) as folder, dspex.Engine(
@@ -239,6 +259,7 @@ def main(*, calls: int, live: int, parked: int, write: bool) -> None:
     measure_large(rows, max(5, calls // 5))
     if live:
         measure_live(rows, live)
+        measure_forks(rows, live)
     if parked:
         measure_parked(rows, parked)
     result = {

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from dspex.async_engine import AsyncSession as AsyncSession
     from dspex.async_engine import open_engine as open_engine
     from dspex.engine import Engine as Engine
-    from dspex.engine import RunningJob as RunningJob
-    from dspex.engine import Session as Session
     from dspex.engine import run as run
     from dspex.errors import CapabilityDenied as CapabilityDenied
     from dspex.errors import DspexError as DspexError
@@ -49,6 +47,8 @@ if TYPE_CHECKING:
     from dspex.policy import Mount as Mount
     from dspex.policy import Policy as Policy
     from dspex.recordings import Recording as Recording
+    from dspex.running import RunningJob as RunningJob
+    from dspex.session import Session as Session
     from dspex.streaming import AsyncStream as AsyncStream
     from dspex.streaming import OutputEvent as OutputEvent
     from dspex.streaming import Stream as Stream
@@ -57,7 +57,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "dspex.async_engine": ("AsyncEngine", "AsyncJob", "AsyncSession", "open_engine"),
-    "dspex.engine": ("Engine", "RunningJob", "Session", "run"),
+    "dspex.engine": ("Engine", "run"),
     "dspex.errors": (
         "CapabilityDenied", "DspexError", "EngineBusy", "Finding", "GuestError", "GuestRaised",
         "GuestRefused", "InternalError", "IsolationMissing", "LanguageUnavailable", "LimitExceeded",
@@ -68,6 +68,8 @@ _HOMES = {
     "dspex.outcome": ("GuestErrorReport", "Outcome"),
     "dspex.policy": ("Mount", "Policy"),
     "dspex.recordings": ("Recording",),
+    "dspex.running": ("RunningJob",),
+    "dspex.session": ("Session",),
     "dspex.streaming": ("AsyncStream", "OutputEvent", "Stream"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

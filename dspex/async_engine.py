@@ -14,11 +14,13 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Self
 
-from dspex.engine import Engine, RunningJob, Session, _flow
+from dspex.engine import Engine
 from dspex.errors import SnapshotUnusable
 from dspex.loops import running_loop
 from dspex.parameters import function_like, method_like
+from dspex.session import Session
 from dspex.streaming import AsyncStream, Flow
+from dspex.submission import flow_of
 from dspex.tools import caller_loop
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from dspex.outcome import Outcome
     from dspex.policy import Policy
     from dspex.request import OutputCallback
+    from dspex.running import RunningJob
     from dspex.supervisor.job import Facts
 
 DECODING_BYTES_MAX = 256 * 1024
@@ -309,7 +312,7 @@ class _Listener:
 def _streamed(
     submit: Callable[..., RunningJob], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> AsyncStream:
-    flow = _flow(kwargs)
+    flow = flow_of(kwargs)
     return AsyncStream(_submitted(submit, args, {**kwargs, "on_output": flow}), flow)
 
 

@@ -3,7 +3,7 @@
 A guest gets nothing from outside but its request, its clock and random numbers, and the answers to
 its host calls. Under a policy that fixes the clock and the seed, the same request and the same
 answers in the same order make the same run. Here answers are put in order, kept and compared; what
-tools do is `dspex.tools`', and how a run is begun `dspex.engine`'s.
+tools do is `dspex.tools`', and how a run is begun `dspex.submission`'s.
 """
 
 from __future__ import annotations

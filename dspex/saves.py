@@ -229,3 +229,17 @@ def _named(descriptor: int, name: Path) -> str:
     finally:
         os.close(numbers)
     return str(name)
+
+
+def checked_key(key: object) -> bytes | None:
+    """Return the key of a saved session, or None.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if key is None or (isinstance(key, bytes) and key):
+        return key
+    msg = f"key: some bytes wanted, {type(key).__name__} given"
+    raise TypeError(msg)
+
+

@@ -47,9 +47,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from dspex.engine import RunningJob, Session
     from dspex.limits import Limits
     from dspex.outcome import Outcome
+    from dspex.running import RunningJob
+    from dspex.session import Session
 
 logger = logging.getLogger(__name__)
 

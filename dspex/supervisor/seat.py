@@ -1,7 +1,7 @@
 """A session's place in the supervisor: one worker while it is at work, one run at a time.
 
 A session that rests may be parked: its state is kept, its worker ended, and another worker takes its
-place when it is asked for something. The caller's face of a session is `dspex.engine.Session`.
+place when it is asked for something. The caller's face of a session is `dspex.session.Session`.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ from dspex.testing.faults import Fault, Faults, descendants, open_descriptors
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from dspex.engine import RunningJob
     from dspex.outcome import Outcome
+    from dspex.running import RunningJob
 
 WALL_S = 1.5
 ANSWER_TIMEOUT_S = 60.0

@@ -152,7 +152,7 @@ class TestLife:
         with dspex.Engine(policy="code_interpreter") as engine:
             with Interpreter(engine=engine, policy="numeric") as interpreter:
                 assert interpreter("1 + 1") == 2
-                assert interpreter._session._engine is engine
+                assert interpreter._session._owner is engine
             assert engine.run("1 + 1").value == 2
 
     def test_a_policy_without_python_is_an_error_before_anything_runs(self):

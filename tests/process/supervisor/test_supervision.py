@@ -375,7 +375,7 @@ def test_a_session_that_nobody_holds_any_more_is_closed_with_a_warning(
 
     held = [session]
     del session
-    with pytest.warns(ResourceWarning, match="unclosed <dspex.engine.Session object"):
+    with pytest.warns(ResourceWarning, match="unclosed <dspex.session.Session object"):
         held.clear()
 
     wait_until(lambda: pid not in engine._running().worker_pids())
