@@ -204,10 +204,11 @@ class Session:
         deterministic.
 
         Raises:
-            RequestError: Sessions of this language cannot be copied.
+            RequestError: Sessions of this language cannot be copied, or not on this machine.
             SessionClosed: The session is closed.
             SnapshotUnusable: The state is larger than the limits allow.
             EngineBusy: All processes are taken.
+            WorkerCrashed: The process could not be copied; the session goes on.
         """
         twin = self.order_fork()
         try:
@@ -219,7 +220,7 @@ class Session:
 
     def order_fork(self) -> Session:
         """Return a copy at once; it can be used when its `ready` is settled."""
-        self._check_saves()
+        self._check_can("forked", can=self._spec.saves or self._spec.forks)
         seat = self._supervisor.fork_seat(self._pool, self._seat, state_terms(self._policy))
         return Session(
             self._owner, self._supervisor, self._pool, seat, policy=self._policy,
@@ -285,12 +286,15 @@ class Session:
         return self._supervisor.state_of(self._seat, parking=True)
 
     def _check_saves(self) -> None:
+        self._check_can("saved or parked", can=self._spec.saves)
+
+    def _check_can(self, done: str, *, can: bool) -> None:
         self._supervisor.check_may_wait()
         if self._closed:
             raise SessionClosed(reason="it was closed")
-        if not self._spec.saves:
+        if not can:
             what = self._spec.name if self._image is None else f"{self._spec.name} ({self._image})"
-            msg = f"language: sessions of {what} cannot be saved, forked or parked"
+            msg = f"language: sessions of {what} cannot be {done}"
             raise RequestError(msg)
 
     def close(self) -> None:

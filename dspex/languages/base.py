@@ -97,8 +97,8 @@ class StateKeeper(Language, Protocol):
         """
 
 
-class Twinnable(StateKeeper, Protocol):
-    """A language whose guests survive a copy of their process between two runs.
+class Twinnable(Language, Protocol):
+    """A language whose guests survive a copy of their process between two runs; see `LanguageSpec.forks`.
 
     Sessions of others are forked by writing their state down, which takes longer.
     """
@@ -180,6 +180,12 @@ class LanguageSpec:
 
     saves: bool = False
     """Whether sessions can be saved, forked and parked: `guest` is a `StateKeeper`."""
+
+    forks: bool = False
+    """Whether sessions can be forked by copying their process: `guest` is `Twinnable`.
+
+    Sessions that can be saved can be forked in any case.
+    """
 
     tools: bool = True
     """Whether programs can call the caller's tools."""

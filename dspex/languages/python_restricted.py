@@ -18,6 +18,7 @@ import sys
 import time
 import types
 import zoneinfo
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dspex.languages.account import FILES_LEFT_OUT_MAX, OutputFlood, RunAccount
@@ -119,7 +120,8 @@ sum(math.sqrt(row.n) for row in rows)
             for module, names in given.items():
                 stand_ins.setdefault(module, {}).update(names)
         if numpy is not None:
-            stand_ins.update(numpy_facade.exports(numpy))
+            stand_ins.update(numpy_facade.exports(numpy, self._around.fresh_bytes))
+            self._around.seeders.append(partial(numpy_facade.seed, numpy))
         offered = exports.load(stand_ins)
         self._modules: dict[str, Any] = dict(exports.link(offered))
         self._modules["sys"] = self._around.sys
@@ -189,6 +191,10 @@ sum(math.sqrt(row.n) for row in rows)
         """Draw fresh randomness and touch what compiling and running touch."""
         self._around.use_real(self._modules)
         self._compile(b"x = [1]\nx.append(2)\nx[0]\n", "warm.py")
+
+    def become_twin(self, _memory_file: int, _spent_ns: int) -> None:
+        """Go on as a copy of a process, with fresh randomness; its processor time begins anew, as after `os.fork`."""
+        self._around.use_real(self._modules)
 
     def serve(self, run: Run, link: Link) -> Ended:
         """Run a program to its end, its budget's end or the guest's end."""

@@ -43,7 +43,7 @@ def _python_of_image(python: LanguageSpec, image: str) -> LanguageSpec:
     if image != SCIENTIFIC:
         return python
     return replace(
-        python, guest="dspex.languages.scientific:ScientificGuest", arrays=True, saves=False
+        python, guest="dspex.languages.scientific:ScientificGuest", arrays=True, saves=False, forks=True
     )
 
 
@@ -114,6 +114,7 @@ OURS = {
         packages=_restricted_packages(),
         require_layers=RESTRICTED_LAYERS,
         arrays=True,
+        forks=True,
         single_use=True,
     ),
     "wasm": LanguageSpec(

@@ -137,7 +137,7 @@ class Pool:
         if not wait and self._taken() >= self.settings.workers_max:
             job.refuse(EngineBusy(waiting=len(self._waiting), waiting_max=0))
         elif len(self._waiting) >= self.settings.waiting_max:
-            job.refuse(self._busy())
+            job.refuse(self.busy())
         else:
             self._waiting.append(job)
             self._refill()
@@ -155,7 +155,7 @@ class Pool:
         if self.closing or self._dead_because is not None:
             order.refuse(self._refusal())
         elif self._taken() >= self.settings.workers_max and not self._may_wait():
-            order.refuse(self._busy())
+            order.refuse(self.busy())
         else:
             self._session_line.append(order)
             self._refill()
@@ -256,7 +256,7 @@ class Pool:
     def note_unparkable(self) -> None:
         """Take note that a session that was to give way cannot, so that one who waits need not."""
         if self._session_line:
-            self._session_line.popleft().refuse(self._busy())
+            self._session_line.popleft().refuse(self.busy())
 
     def free(self, place: Place) -> None:
         """Give up the place of a session that is not parked any more."""
@@ -332,7 +332,8 @@ class Pool:
         self._dismissed.add(worker.number)
         worker.kill()
 
-    def _busy(self) -> EngineBusy:
+    def busy(self) -> EngineBusy:
+        """Return that there are too many processes."""
         return EngineBusy(waiting=len(self._waiting), waiting_max=self.settings.waiting_max)
 
     def _refusal(self) -> DspexError:

@@ -17,6 +17,7 @@ from dspex.errors import (
     DspexError,
     EngineBusy,
     ProtocolViolation,
+    RequestError,
     SessionClosed,
     WorkerCrashed,
 )
@@ -317,13 +318,15 @@ class Seat:
     async def _fork(self, worker: Worker, wish: ForkWish) -> None:
         """Have the worker copied, or write down its state where it cannot be."""
         try:
-            copied = await self._is_copied(worker, wish.twin)
+            reason = await self._copied(worker, wish.twin)
             self._occupied = False
-            if not copied and self._ended:
+            if reason is not None and self._ended:
                 wish.refuse(self._closed())
-            elif not copied:
+            elif reason is not None and self._pool.settings.parks:
                 self._fork_by_state(wish)
                 self._save(worker, wish.state)
+            elif reason is not None:
+                wish.refuse(reason)
         except DspexError as error:
             self._occupied = False
             wish.refuse(error)
@@ -332,27 +335,27 @@ class Seat:
             raise
         self._go_on()
 
-    async def _is_copied(self, worker: Worker, twin: Seat) -> bool:
-        await worker.greeted.wait()
-        if worker.gate is None or self._ended:
-            return False
-        return await self._copy(worker, worker.gate, twin)
-
-    async def _copy(self, worker: Worker, gate: CopyGate, twin: Seat) -> bool:
-        """Give another session a copy of the worker; False if none can be had now.
+    async def _copied(self, worker: Worker, twin: Seat) -> DspexError | None:
+        """Give another session a copy of the worker; return why there can be none.
 
         Raises:
             DspexError: The worker is dead, or its copy did not behave.
         """
+        await worker.greeted.wait()
+        if worker.gate is None or self._ended:
+            return RequestError("fork: this machine lets no process of a session be copied")
+        return await self._copy(worker, worker.gate, twin)
+
+    async def _copy(self, worker: Worker, gate: CopyGate, twin: Seat) -> DspexError | None:
         number = self._pool.begin_copy()
         if number is None:
-            return False
+            return self._pool.busy()
         try:
             made = await make_twin(worker, gate)
         except BaseException as error:
             self._pool.give_up_copy(number)
             if isinstance(error, NoTwinError):
-                return False
+                return WorkerCrashed(None, reason=f"its process could not be copied: {error}")
             if isinstance(error, ProtocolViolation):
                 self._pool.nursery.start_soon(self._pool.kill_strays)
             raise
@@ -360,7 +363,7 @@ class Seat:
         if copy is None:
             raise WorkerCrashed(None, reason="the processes of its runtime have ended")
         twin.take_copy(copy)
-        return True
+        return None
 
     def _fork_by_state(self, wish: ForkWish) -> None:
         self._pool.order_worker(wish.twin.take, wish.twin.refuse)

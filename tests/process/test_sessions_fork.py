@@ -186,12 +186,34 @@ def test_javascript_is_copied_too(engine: dspex.Engine, language: str) -> None:
     assert draws[0] != draws[1]
 
 
-def test_a_language_that_cannot_be_copied_says_so(engine: dspex.Engine) -> None:
+def test_a_language_that_cannot_be_saved_says_so(engine: dspex.Engine) -> None:
     with engine.session(language="python-restricted") as session:
-        for what in (session.fork, session.park, lambda: session.save("nowhere")):
-            with pytest.raises(dspex.RequestError, match="sessions of python-restricted cannot be"):
+        for what in (session.park, lambda: session.save("nowhere")):
+            with pytest.raises(dspex.RequestError, match="sessions of python-restricted cannot be saved or parked"):
                 what()
         assert session.run("1").value == 1
+
+
+def test_a_session_that_cannot_be_saved_is_forked_if_its_process_can_be_copied(
+    engine: dspex.Engine, way: str
+) -> None:
+    with engine.session(language="python-restricted") as session:
+        session.run(
+            "import random\nmade = (n * n for n in range(9))\nrows = [next(made), next(made)]\n"
+            "with open('f', 'w') as file:\n    file.write('both')"
+        )
+        if "copying" not in way:
+            with pytest.raises(dspex.EngineBusy):
+                session.fork()
+            assert session.run("next(made)").value == 4
+            return
+        with session.fork() as twin:
+            assert twin.run("rows.append(1)\n(rows, next(made), open('f').read())").value == ([0, 1, 1], 4, "both")
+            assert session.run("(rows, next(made))").value == ([0, 1], 4)
+            assert twin.run("random.random()").value != session.run("random.random()").value
+            assert twin.run("while True: pass", timeout_s=0.2).status == "limit"
+            assert session.run("rows").value == [0, 1]
+            assert twin.run("rows").value == [0, 1, 1]
 
 
 def test_a_closed_session_cannot_be_copied(engine: dspex.Engine) -> None:

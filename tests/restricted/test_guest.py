@@ -182,6 +182,19 @@ def test_nothing_of_one_run_reaches_the_next(run: Run) -> None:
     assert run("import random\nrandom.random()").value != run("import random\nrandom.random()").value
 
 
+@pytest.mark.parametrize("draw", ["np.random.rand()", "np.random.default_rng().random()"])
+def test_what_numpy_draws_is_new_in_each_run_and_repeatable_if_asked_for(
+    restricted: dspex.Engine, draw: str
+) -> None:
+    pytest.importorskip("numpy", reason="NUMPY IS NOT INSTALLED: what it draws is not tested")
+    code = f"import numpy as np\nfloat({draw})"
+    assert len({restricted.run(code, language=LANGUAGE).value for _ in range(3)}) == 3
+    policy = dspex.Policy.load("compute").model_copy(
+        update={"deterministic": dspex.policy.Deterministic()}
+    )
+    assert len({restricted.run(code, language=LANGUAGE, policy=policy).value for _ in range(3)}) == 1
+
+
 def test_repeatable_runs_are_the_same(restricted: dspex.Engine) -> None:
     policy = dspex.Policy.load("compute").model_copy(
         update={"deterministic": dspex.policy.Deterministic()}

@@ -169,13 +169,13 @@ def test_a_program_goes_on_after_too_little_memory(run: Callable[..., dspex.Outc
     assert outcome.value == ["Unable to allocate"] * 5
 
 
-def test_a_session_cannot_be_saved_or_forked_and_goes_on(
+def test_a_session_cannot_be_saved_or_parked_and_goes_on(
     numeric: dspex.Engine, tmp_path: Path
 ) -> None:
     with numeric.session(image="scientific") as session:
         session.run("import numpy as np\na = np.arange(3)")
-        for attempt in (session.fork, lambda: session.save(tmp_path / "state")):
-            with pytest.raises(dspex.RequestError, match="cannot be saved, forked or parked"):
+        for attempt in (session.park, lambda: session.save(tmp_path / "state")):
+            with pytest.raises(dspex.RequestError, match="cannot be saved or parked"):
                 attempt()
         assert session.run("int(a.sum())").value == 3
     assert not list(tmp_path.iterdir())

@@ -10,7 +10,10 @@ import importlib
 import importlib.util
 import os
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _NOT_OFFERED = frozenset(
     "load save savez savez_compressed loadtxt savetxt genfromtxt fromregex fromfile memmap frombuffer DataSource "
@@ -55,8 +58,22 @@ def import_numpy() -> ModuleType | None:
     return module
 
 
-def exports(numpy: ModuleType) -> dict[str, dict[str, Any]]:
-    """Return names by module: all public functions and scalar types but those left out."""
+def seed(numpy: ModuleType, drawn: bytes) -> None:
+    """Seed what numpy draws from where a program makes no generator of its own."""
+    numpy.random.seed(numpy.frombuffer(drawn, dtype=numpy.uint32))
+
+
+def exports(numpy: ModuleType, draw: Callable[[int], bytes]) -> dict[str, dict[str, Any]]:
+    """Return names by module: all public functions and scalar types but those left out.
+
+    Args:
+        numpy: The module.
+        draw: Where a generator without a seed gets one from: so many bytes.
+    """
+    def default_rng(seed: Any = None) -> Any:
+        """Return a new generator of random numbers; without a seed, one that nobody can foresee."""
+        return numpy.random.default_rng(int.from_bytes(draw(16), "little") if seed is None else seed)
+
     offered = {
         name: getattr(numpy, name)
         for name in numpy.__all__
@@ -67,6 +84,7 @@ def exports(numpy: ModuleType) -> dict[str, dict[str, Any]]:
     for name, listed in (("linalg", _LINALG), ("fft", _FFT), ("random", _RANDOM)):
         module = getattr(numpy, name)
         found[f"numpy.{name}"] = {one: getattr(module, one) for one in listed.split() if hasattr(module, one)}
+    found["numpy.random"]["default_rng"] = default_rng
     return found
 
 

@@ -155,6 +155,8 @@ class OwnSurroundings:
         self.random = random.Random()  # noqa: S311 - the program asked for `random`
         self.now_ns: Callable[[], int] = time.time_ns
         self.draw: Callable[[int], bytes] = os.urandom
+        self.seeders: list[Callable[[bytes], object]] = [self.random.seed]
+        """What a program may draw from without having seeded it: each gets 32 bytes anew."""
         self.sys = SysFace(self._sys())
         self._at_exit: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = []
         self._out: Any = None
@@ -200,7 +202,7 @@ class OwnSurroundings:
         """Give real time and entropy."""
         self.draw = os.urandom
         self._use(modules, {name: getattr(time, name) for name in _CLOCKS}, datetime.datetime, datetime.date)
-        self.random.seed(os.urandom(32))
+        self._seed_all()
 
     def use_made_up(
         self, modules: Mapping[str, Module], clock: Clock, draw: Callable[[int], bytes]
@@ -220,7 +222,15 @@ class OwnSurroundings:
             functions[f"{name}_ns"] = source
         self.draw = draw
         self._use(modules, functions, *_made_up_dates(clock.now_ns))
-        self.random.seed(draw(32))
+        self._seed_all()
+
+    def fresh_bytes(self, size: int) -> bytes:
+        """Draw from the source that the run has."""
+        return self.draw(size)
+
+    def _seed_all(self) -> None:
+        for seed in self.seeders:
+            seed(self.draw(32))
 
     def _use(self, modules: Mapping[str, Module], functions: dict[str, Any], moment: type, day: type) -> None:
         modules["time"].__dict__.update(functions)
