@@ -7,7 +7,6 @@ for `--input`. `all` leaves the canary's planted bug out of the sum: there, *fin
 from __future__ import annotations
 
 import argparse
-import hashlib
 import random
 import sys
 import tempfile
@@ -77,13 +76,12 @@ def _tell(result: Round, *, quiet: bool) -> None:
 
 
 def _tell_failure(target: Target, failure: Failure) -> None:
-    name = f"dspex-fuzz-{target.name}-{hashlib.sha256(failure.data).hexdigest()[:12]}"
-    path = Path(tempfile.gettempdir()) / name
-    path.write_bytes(failure.data)
+    with tempfile.NamedTemporaryFile(prefix=f"dspex-fuzz-{target.name}-", delete=False) as file:
+        file.write(failure.data)
     print(failure.trace, file=sys.stderr)
     print(f"seed {failure.seed}, batch {failure.batch}: {failure.reason}")
     print(f"smallest input: {target.describe(failure.data)}")
-    print(f"again: python -m fuzz {target.name} --input {path}", flush=True)
+    print(f"again: python -m fuzz {target.name} --input {file.name}", flush=True)
 
 
 def _try_one(target: Target, data: bytes) -> int:

@@ -142,7 +142,6 @@ def the_last_value_comes_back(engine: Engine, dialect: Dialect) -> None:
     assert outcome.language == dialect.language
     assert {"process", "seccomp"} <= set(outcome.isolation)
     assert outcome.usage.wall_s > 0
-    assert outcome.usage.peak_memory_bytes > 0
 
 
 def values_cross_both_ways(engine: Engine, dialect: Dialect) -> None:

@@ -18,6 +18,7 @@ from tests.escape.canary import Canary
 from tests.escape.ending import Attempt, ending, names
 from tests.escape.processes import children_of_workers
 from tests.escape.restricted_library import LIBRARY, TWINS
+from tests.restricted.host_python import need_tar_filters
 
 LANGUAGE = "python-restricted"
 ATTEMPTS_MIN = 120
@@ -304,6 +305,7 @@ def attacked(engine: dspex.Engine, canary: Canary) -> Iterator[dspex.Engine]:
 def test_the_language_turns_it_down(
     attacked: dspex.Engine, canary: Canary, attempt: Attempt
 ) -> None:
+    need_tar_filters(attempt.code)
     outcome = attacked.run(
         attempt.code, language=LANGUAGE, variables={"canary": canary.known}
     )
@@ -358,6 +360,7 @@ def test_every_attempt_reaches_nothing_with_the_language_wall_down(
 def test_twin_the_larger_modules_do_what_they_are_for(
     engine: dspex.Engine, code: str, value: object
 ) -> None:
+    need_tar_filters(code)
     outcome = engine.run(code, language=LANGUAGE)
 
     assert outcome.ok, outcome.error

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 LARGE = "big = bytearray(b'dspex' * (10 << 20))"
 
 
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="NOT ROOT: nobody else can see the memory of a worker, which is not dumpable"
+)
+
+
 def worker_of(session: dspex.Session) -> Worker:
     worker = session._seat._worker
     assert worker is not None
@@ -51,6 +56,7 @@ def no_states(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Seat, "_fork_by_state", watched)
 
 
+@needs_root
 def test_a_large_session_is_shared_with_its_copy_until_one_of_them_writes(
     session: dspex.Session,
 ) -> None:
@@ -82,6 +88,7 @@ def test_an_interrupt_reaches_only_the_one_that_it_is_for(session: dspex.Session
         assert twin.run("x > 1").value is True
 
 
+@needs_root
 def test_an_interrupt_page_is_not_shared(session: dspex.Session) -> None:
     with session.fork() as twin, twin.fork() as grandchild:
         found = set()

@@ -10,6 +10,7 @@ import pytest
 import dspex
 from tests.programs.expectation import read_expectation, read_value, same
 from tests.restricted.conftest import LANGUAGE
+from tests.restricted.host_python import need_tar_filters
 
 FOLDER = Path(__file__).parent.parent / "programs"
 MODULE = "uses a module that is not offered"
@@ -40,6 +41,7 @@ CAN = [path for path in programs() if name_of(path) not in CANNOT]
 @pytest.mark.parametrize("path", CAN, ids=name_of)
 def test_an_honest_program_does_what_it_promises(restricted: dspex.Engine, path: Path) -> None:
     expected = read_expectation(path)
+    need_tar_filters(path.read_text(encoding="utf-8"))
 
     outcome = restricted.run(
         path.read_text(encoding="utf-8"), language=LANGUAGE, variables=expected.given_variables(),

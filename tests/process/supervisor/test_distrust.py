@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import resource
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 import dspex
@@ -320,13 +320,10 @@ def test_a_worker_that_was_not_copied_though_it_says_so_has_its_state_asked_for(
 
 def children() -> set[int]:
     """Return the fake workers of this process that are alive: grandchildren, by their command."""
-    found = set()
-    for process in Path("/proc").glob("[1-9]*"):
-        try:
-            state, parent = (process / "stat").read_text().rpartition(")")[2].split()[:2]
-            fake = "dspex.testing.fake_worker" in (process / "cmdline").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if fake and state != "Z" and int(parent) != os.getpid():
-            found.add(int(process.name))
+    me, found = psutil.Process(), set()
+    for process in me.children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            fake = any("dspex.testing.fake_worker" in word for word in process.cmdline())
+            if fake and process.status() != psutil.STATUS_ZOMBIE and process.ppid() != me.pid:
+                found.add(process.pid)
     return found
