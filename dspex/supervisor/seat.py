@@ -22,7 +22,7 @@ from dspex.errors import (
     WorkerCrashed,
 )
 from dspex.supervisor.states import RestoreErrand, SaveErrand, SealedState
-from dspex.supervisor.twins import NoTwinError, make_twin
+from dspex.supervisor.twins import TWIN_S, NoTwinError, make_twin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -341,7 +341,8 @@ class Seat:
         Raises:
             DspexError: The worker is dead, or its copy did not behave.
         """
-        await worker.greeted.wait()
+        with trio.move_on_after(TWIN_S):  # one that does not greet is found out by what it is asked next
+            await worker.greeted.wait()
         if worker.gate is None or self._ended:
             return RequestError("fork: this machine lets no process of a session be copied")
         return await self._copy(worker, worker.gate, twin)

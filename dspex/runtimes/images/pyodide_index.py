@@ -8,6 +8,7 @@ used.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import urllib.error
 import urllib.request
@@ -52,7 +53,7 @@ class PyodideIndex:
         try:
             told = json.loads(_read(self._location, INDEX_BYTES_MAX))
             abi = told["info"].get("abi_version")
-            spec = pyodide_lock.PyodideLockSpec.model_validate(_known_fields(told, pyodide_lock))
+            spec = _spec_of(_known_fields(told, pyodide_lock), pyodide_lock)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ResolveFailed(f"{self._location}: is no pyodide-lock: {str(error)[:300]}") from error
         info = spec.info
@@ -114,13 +115,21 @@ class PyodideIndex:
         return target
 
 
+def _spec_of(told: dict[str, Any], pyodide_lock: Any) -> Any:
+    """Return an index as an object: up to 0.1 (the last for Python 3.11) that package used pydantic."""
+    kind = pyodide_lock.PyodideLockSpec
+    return kind.from_dict(told) if hasattr(kind, "from_dict") else kind.model_validate(told)
+
+
 def _known_fields(told: dict[str, Any], pyodide_lock: Any) -> dict[str, Any]:
     """Return an index as the installed `pyodide-lock` knows it.
 
     It refuses fields of later versions, and which version can be installed depends on this Python. What is used
     here has been there from the first.
     """
-    info, package = pyodide_lock.InfoSpec.model_fields, pyodide_lock.PackageSpec.model_fields
+    info, package = (
+        inspect.get_annotations(kind) for kind in (pyodide_lock.InfoSpec, pyodide_lock.PackageSpec)
+    )
     defaults = {"version": ""} if "version" in info else {}
     return {
         "info": defaults | {key: one for key, one in told["info"].items() if key in info},
