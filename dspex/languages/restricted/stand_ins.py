@@ -100,11 +100,15 @@ def _exec_of_dataclasses(text: str, names: dict[str, Any], into: dict[str, Any] 
         reached = node.attr if isinstance(node, ast.Attribute) else ""
         if isinstance(node, ast.Name):
             reached = node.id
+            if reached.startswith(_LOCAL_OF_DATACLASSES):
+                continue
         if (is_dunder(reached) and reached not in _OF_DATACLASSES) or reached in ("eval", "exec", "open"):
             raise TypeError(f"a dataclass with {reached!r} cannot be made")
     exec(text, names, into)
 
 
+_LOCAL_OF_DATACLASSES = "__dataclass_"
+"""How CPython 3.13 begins the names of what it gives to that text: types, defaults, and `object`."""
 _OF_DATACLASSES = frozenset(
     f"__{name}__"
     for name in (

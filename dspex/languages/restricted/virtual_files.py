@@ -48,19 +48,23 @@ def os_error(error: SyscallError, path: object = None) -> OSError:
 class _RawFile(io.RawIOBase):
     """One open file, unbuffered."""
 
+    _vfs_fd = -1
+    """Until it is open: a file that could not be opened is closed as well, when it is collected."""
+
     def __init__(self, vfs: VirtualFiles, path: str | int, mode: str, flags: int) -> None:
         self._vfs_files = vfs.files
         self._vfs_critical = vfs.critical
         self.name, self.mode = path, mode
         self._vfs_flags = flags & abi.O_ACCMODE
         try:
-            self._vfs_fd = path if isinstance(path, int) else vfs.files.open(os.fsencode(path), flags)
+            found = path if isinstance(path, int) else vfs.files.open(os.fsencode(path), flags)
         except SyscallError as error:
             raise os_error(error, path) from None
-        if isinstance(vfs.files.descriptors.get(self._vfs_fd).inode, Directory):
-            vfs.files.descriptors.close(self._vfs_fd)
+        if isinstance(vfs.files.descriptors.get(found).inode, Directory):
+            vfs.files.descriptors.close(found)
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-        self._vfs_open = vfs.files.descriptors.get(self._vfs_fd)
+        self._vfs_open = vfs.files.descriptors.get(found)
+        self._vfs_fd = found
 
     def readable(self) -> bool:
         return self._vfs_flags != abi.O_WRONLY
@@ -94,6 +98,8 @@ class _RawFile(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             super().close()
+            if self._vfs_fd < 0:
+                return
             self._vfs_files.descriptors.close(self._vfs_fd)
 
     def _vfs_call(self, function: Callable[..., int], *args: Any) -> int:

@@ -107,6 +107,6 @@ try:
 except TypeError as error:
     print(error)
 try:
-    json.loads("[1,]")
+    json.loads("[1,?]")
 except json.JSONDecodeError as error:
     print(error.msg, error.pos)

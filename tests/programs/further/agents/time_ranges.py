@@ -39,7 +39,7 @@ def human(delta: timedelta) -> str:
 launch = datetime(2024, 2, 28, 23, 30, tzinfo=timezone.utc)
 for zone in ("Asia/Tokyo", "America/New_York", "Europe/Berlin"):
     print(zone, launch.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M %Z"))
-print(business_days(date(2024, 2, 1), date(2024, 3, 1)), monthrange(2024, 2), date(2024, 12, 30).isocalendar()[:2])
+print(business_days(date(2024, 2, 1), date(2024, 3, 1)), tuple(map(int, monthrange(2024, 2))), date(2024, 12, 30).isocalendar()[:2])
 print(human(datetime(2024, 3, 1) - datetime(2024, 2, 28, 12, 0, 5)), human(timedelta()))
 print(datetime.fromisoformat("2024-03-10T01:30:00+01:00").timestamp(), date.fromordinal(738945))
 print(datetime.combine(date(2024, 5, 6), time(7, 8)).replace(minute=0), f"{date(2024, 5, 6):%d.%m.%y}")
