@@ -15,6 +15,7 @@ from dspex.limits import Limits
 from dspex.policy import Policy
 from dspex.protocol.messages import VERSION
 from dspex.testing.fake_engine import FakeEngine
+from dspex.testing.fake_worker import STRAY_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -301,7 +302,7 @@ def test_a_copy_that_nobody_knows_is_killed(monkeypatch: pytest.MonkeyPatch) -> 
             session.fork()
         strays = children() - before
         assert strays
-        until_s = time.monotonic() + 20
+        until_s = time.monotonic() + STRAY_S / 2
         while strays & children() and time.monotonic() < until_s:
             time.sleep(0.05)
         assert not strays & children()
