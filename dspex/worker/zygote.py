@@ -200,12 +200,11 @@ class Zygote:
 
     def _adopt(self, order: Adopt) -> None:
         """Take note of a copy that a worker made of itself: it is this process' child, if it is any."""
-        status = self._ended_unknown.pop(order.pid, None)
-        if status is not None:
-            self._tell_end(order.worker, status)
-            return
-        with contextlib.suppress(ChildProcessError):
+        try:
             os.waitid(os.P_PID, order.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:  # not any more; its number may have been another one's before
+            self._tell_end(order.worker, self._ended_unknown.pop(order.pid, 0))
+        else:
             self._workers.setdefault(order.pid, order.worker)
 
     def _reap(self) -> None:

@@ -166,7 +166,7 @@ def test_forks_that_fail_delay_requests_and_lose_none() -> None:
 
 def test_memory_under_pressure_costs_only_those_who_want_too_much(engine: dspex.Engine) -> None:
     hogs = [
-        engine.submit("data = bytearray(50 << 20)\nlen(data)", timeout_s=30) for _ in range(4)
+        engine.submit("data = bytearray(100 << 20)\nlen(data)", timeout_s=30) for _ in range(4)
     ]
     greedy = [
         engine.submit("data = [bytearray(20 << 20) for _ in range(50)]", timeout_s=30)
@@ -175,7 +175,7 @@ def test_memory_under_pressure_costs_only_those_who_want_too_much(engine: dspex.
     quick = [engine.submit(f"{number}") for number in range(10)]
 
     assert [job.outcome(timeout_s=30).value for job in quick] == list(range(10))
-    assert [job.outcome(timeout_s=60).value for job in hogs] == [50 << 20] * 4
+    assert [job.outcome(timeout_s=60).value for job in hogs] == [100 << 20] * 4
     limits = [job.outcome(timeout_s=60).error for job in greedy]
     assert [one and one.limit for one in limits] == ["memory_bytes"] * 2
 

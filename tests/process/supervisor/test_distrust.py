@@ -160,7 +160,7 @@ def test_a_flood_leaves_the_supervisor_small_and_its_siblings_served(fakes: Fake
     fakes.run("output_flood")
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     loose = POLICY.model_copy(
-        update={"limits": LIMITS.model_copy(update={"output_bytes": 1 << 20, "wall_s": 30.0})}
+        update={"limits": LIMITS.model_copy(update={"output_bytes": 1 << 20, "wall_s": 5.0})}
     )
     with FakeEngine(policy=loose, idle_max=2) as engine:
         flood = [engine.submit("output_flood"), engine.submit("garbage")]
