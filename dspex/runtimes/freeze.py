@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dspex.runtimes.glue import GLOBAL_PREFIX
+from dspex.runtimes.tuning import HINTS
 from dspex.wasm.binary import PAGE_BYTES as WASM_PAGE_BYTES
 from dspex.wasm.binary import START, Module, WasmFormatError
 
@@ -57,7 +58,7 @@ def freeze(machine: Machine, source: bytes, keep_exports: Collection[str]) -> by
     memory = machine.memory.view
     module.set_memory_pages(len(memory) // WASM_PAGE_BYTES)
     module.set_data(_occupied(memory))
-    module.drop_custom_sections()
+    module.drop_custom_sections(keep=[HINTS])
     return module.encode()
 
 

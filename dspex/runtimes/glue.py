@@ -143,8 +143,8 @@ def _stub(name: str, ty: wasmtime.FuncType) -> str:
 def open_up(merged: Module) -> int:
     """Make a merged module ready to be started and read: in place.
 
-    Every mutable i32 global is exported (`dspex_global_N`), so that a snapshot can take its value;
-    CPython counts by ones; and the trampoline gets a slot of the function table.
+    Every mutable i32 global is exported (`dspex_global_N`), so that a snapshot can take its value, and the
+    trampoline gets a slot of the function table.
 
     Returns:
         The slot.
@@ -155,7 +155,6 @@ def open_up(merged: Module) -> int:
         if one.mutable and one.value_type == b"\x7f":
             exports.append(Export(f"{GLOBAL_PREFIX}{position}", KIND_GLOBAL, imported + position))
     merged.set_exports(exports)
-    count_by_ones(merged)
     trampoline = next(
         one.item for one in exports if one.name == TRAMPOLINE and one.kind == KIND_FUNC
     )

@@ -160,6 +160,19 @@ class Module:
 
         self.sections = [pair for pair in self.sections if kept(*pair)]
 
+    def add_custom_section(self, name: str, content: bytes, before: int) -> None:
+        """Add a custom section where section `before` stands.
+
+        Raises:
+            WasmFormatError: There is no section `before`.
+        """
+        for position, (found, _) in enumerate(self.sections):
+            if found == before:
+                self.sections.insert(position, (0, name_bytes(name) + content))
+                return
+        msg = f"the module has no section {before} to put {name} before"
+        raise WasmFormatError(msg)
+
     def imports(self) -> Iterator[Import]:
         """Yield the imports in index order."""
         body = self.section(IMPORT)

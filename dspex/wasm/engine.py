@@ -20,7 +20,7 @@ that it uses of Emscripten's own stack, which is the only one that CPython watch
 NATIVE_STACK_BYTES = WASM_STACK_BYTES + (16 << 20)
 """What a thread needs that runs such guests: the host's own frames lie beneath theirs."""
 
-CONFIGURATION = "exceptions,gc,stack=32M,opt=speed"
+CONFIGURATION = "exceptions,gc,hints,stack=32M,opt=speed"
 """Part of the key of everything compiled; changes with `new_engine`."""
 
 
@@ -33,6 +33,7 @@ def new_engine() -> wasmtime.Engine:
     config = wasmtime.Config()
     config.wasm_exceptions = True
     config.wasm_gc = True
+    ffi.read_branch_hints(config)
     ffi.set_stack_bytes(config, WASM_STACK_BYTES)
     return wasmtime.Engine(config)
 

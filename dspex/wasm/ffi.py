@@ -241,15 +241,15 @@ class LinearMemory:
         self.address = 0
         self.view = memoryview(b"")
 
-    def attach(self, store: Store, instance: Instance) -> None:
-        """Become the memory that `instance` exports as `memory`.
+    def attach(self, store: Store, instance: Instance, name: str = "memory") -> None:
+        """Become the memory that `instance` exports under a name.
 
         Raises:
             KeyError: if there is none.
         """
-        item = _export(store, instance, "memory")
+        item = _export(store, instance, name)
         if item.kind != raw.WASMTIME_EXTERN_MEMORY.value:
-            raise KeyError("memory")
+            raise KeyError(name)
         self._memory = item.of.memory
         self._context = store._context()
         self.refresh()
@@ -310,6 +310,11 @@ def set_stack_bytes(config: Config, wasm_bytes: int) -> None:
     """
     raw.wasmtime_config_async_stack_size_set(config.ptr(), wasm_bytes + (1 << 20))
     config.max_wasm_stack = wasm_bytes
+
+
+def read_branch_hints(config: Config) -> None:
+    """Let the compiler use the branch hints that a module carries; wasmtime-py cannot switch them on."""
+    raw.wasmtime_config_wasm_branch_hinting_set(config.ptr(), True)
 
 
 def deserialize_module(engine: Engine, data: bytes, start: int) -> Module:

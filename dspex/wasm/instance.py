@@ -106,6 +106,16 @@ class Machine:
         store, instance = self._live()
         return ffi.ExportedFunction(self._callbacks, store, instance, name, arity)
 
+    def exported_memory(self, name: str) -> ffi.LinearMemory:
+        """Return another memory of the current instance than its first; it dies with the instance.
+
+        Raises:
+            KeyError: if there is no such export.
+        """
+        memory = ffi.LinearMemory()
+        memory.attach(*self._live(), name)
+        return memory
+
     def global_i32(self, name: str) -> int:
         """Return the value of an exported i32 global.
 

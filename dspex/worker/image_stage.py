@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import dspex
 from dspex.isolation.layers import Layer
+from dspex.runtimes.builder import BuildFailed
 from dspex.runtimes.images import freeze_stage
-from dspex.runtimes.pyodide import BuildFailed
 from dspex.worker.jail import capabilities, filters, landlock, namespaces, surroundings
 from dspex.worker.jail.seccomp import Filter
 from dspex.worker.jail.syscalls import machine, prctl

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dspex import images
-from dspex.runtimes.images import linkable, registry
+from dspex.runtimes import interpreter
+from dspex.runtimes.images import registry
 from dspex.runtimes.images.errors import LinkRefused, LockInvalid, ResolveFailed, WheelRefused
 from dspex.runtimes.images.link import link
 from dspex.runtimes.images.lockfile import Lock, Package, Wanted
@@ -239,8 +240,8 @@ def joined(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], bytes]:
     """Return what links one native module, given as text, into the interpreter."""
     from dspex.runtimes import locate
 
-    main = locate.portable(linkable.RECIPE, Silent()) / linkable.MAIN
-    binaryen = linkable.fetch_tools(tmp_path_factory.mktemp("tools"), Silent())
+    main = locate.portable(interpreter.RECIPE, Silent()) / interpreter.MAIN
+    binaryen = interpreter.fetch_tools(tmp_path_factory.mktemp("tools"), Silent())
     offered = {(module, name) for name in IMPLEMENTED for module in ("env", "wasi_snapshot_preview1")}
 
     def join(text: str) -> bytes:

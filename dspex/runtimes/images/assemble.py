@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dspex.languages.python import ENTRY, ROOT_DATA, ROOT_INDEX
-from dspex.runtimes import pyodide
-from dspex.runtimes.images import freeze_stage, linkable
+from dspex.runtimes import builder, interpreter, pyodide
+from dspex.runtimes.images import freeze_stage
 from dspex.runtimes.images.errors import ImageFailed
 from dspex.runtimes.images.link import Layout, link
 from dspex.runtimes.images.sidemodule import take_apart
@@ -70,7 +70,7 @@ def assemble(
         ImageFailed: The packages' code raised, looped or took too much.
         ToolMissing, ToolFailed: A build tool cannot be had, or turned a module down.
     """
-    binaryen = linkable.fetch_tools(work, progress)
+    binaryen = interpreter.fetch_tools(work, progress)
     native = {
         f"/{freeze_stage.SITE}/{path}": content
         for path, content in contents.files.items() if path.endswith(NATIVE_SUFFIX)
@@ -104,7 +104,7 @@ def _opened(
             (module, name) for name in IMPLEMENTED for module in ("env", "wasi_snapshot_preview1")
         }
         merged, layout = link(binaryen, main, sides, work, offered)
-    opened, slot = pyodide.open_up(merged)
+    opened, slot = builder.open_up(merged)
     return opened, slot, layout
 
 
@@ -113,7 +113,7 @@ def _recipe() -> dict[str, Any]:
 
     Many packages take sizes and structures from `ctypes`. That works; calling a foreign function does not.
     """
-    recipe = tomllib.loads(pyodide.recipe_path().read_text())
+    recipe = tomllib.loads(interpreter.recipe_path().read_text())
     recipe["start"]["builtin_modules_removed"].remove("_ctypes")
     return recipe
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dspex.languages.python import ENTRY, ROOT_DATA, ROOT_INDEX, load_base_layer
-from dspex.runtimes.pyodide import Builder, BuildFailed
+from dspex.runtimes.builder import Builder, BuildFailed
 from dspex.runtimes.stdlib import write_root
 from dspex.wasm.emscripten import BaseLayer
 from dspex.wasm.engine import new_engine

@@ -200,14 +200,14 @@ def recipe_of_lock(lock: Lock) -> Recipe:
 
 
 def _build(lock: Lock, folder: Path, work: Path, progress: Progress) -> None:
-    from dspex.runtimes import locate  # noqa: PLC0415 - it asks here
-    from dspex.runtimes.images import assemble, linkable  # noqa: PLC0415 - only when something is made
+    from dspex.runtimes import interpreter, locate  # noqa: PLC0415 - the latter asks here
+    from dspex.runtimes.images import assemble  # noqa: PLC0415 - only when something is made
 
     with wheels_in_use():
         fetch(lock.packages)
         contents = contents_of(lock)
     base = locate.portable_runtime(LANGUAGE, progress)
-    main = locate.portable(linkable.RECIPE, progress) / linkable.MAIN
+    main = locate.portable(interpreter.RECIPE, progress) / interpreter.MAIN
     assemble.assemble(
         contents, folder, work, progress, base=base, main=main, compile_module=locate.compile_module
     )
