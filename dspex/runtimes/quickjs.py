@@ -1,7 +1,7 @@
 """The recipes of the JavaScript and TypeScript runtimes: QuickJS started, filled and frozen.
 
 Upstream is a build of QuickJS-ng for WASI, from npm. It gets a larger stack and two small functions
-of our own, is started with the files of `dspex/languages/guest`, warmed and frozen; for TypeScript
+of our own, is trained, started with the files of `dspex/languages/guest`, warmed and frozen; for TypeScript
 with a type stripper inside as well. See docs/explanation/javascript-runtime.md for the reasons.
 """
 
@@ -25,8 +25,10 @@ from dspex.protocol.messages import Budget, Run
 from dspex.runtimes import stdlib
 from dspex.runtimes.freeze import freeze
 from dspex.runtimes.glue import GLOBAL_PREFIX
+from dspex.runtimes.profile import COUNTERS, Counters, Profile, count
 from dspex.runtimes.recipe import Recipe
 from dspex.runtimes.toolchain import Binaryen, install_packages
+from dspex.runtimes.tuning import tune
 from dspex.wasm.binary import KIND_GLOBAL, Export, Module
 from dspex.wasm.emscripten import Clock, MemoryFileSystem
 from dspex.wasm.engine import new_engine
@@ -58,8 +60,8 @@ _BUILD_TIME_NS = 1_767_225_600 * 10**9
 _WARM_TURNS = 30
 _DRIVER = ("values", "inspect", "modules", "driver")
 _SOURCES = (
-    "runtimes/freeze.py", "runtimes/quickjs.py", "runtimes/stdlib.py", "wasm/binary.py",
-    "languages/javascript.py", "languages/quickjs.py",
+    "runtimes/freeze.py", "runtimes/profile.py", "runtimes/quickjs.py", "runtimes/stdlib.py", "runtimes/tuning.py",
+    "wasm/binary.py", "wasm/code.py", "languages/javascript.py", "languages/quickjs.py",
 )  # fmt: skip
 
 
@@ -80,6 +82,7 @@ def _inputs(language: str) -> list[Path | str]:
         _recipe_path(),
         pins / "quickjs" / "glue.wat",
         pins / "quickjs" / "standalone.wat",
+        *_training(),
         *sorted((pins / "quickjs" / LICENCES).iterdir()),
         pins / LICENCES / _TIME_ZONES_LICENCE,
         *sorted((package / "languages" / "guest").glob("*script_*.js")),
@@ -102,10 +105,12 @@ def _build(folder: Path, work: Path, progress: Progress, *, typescript: bool) ->
     glue = _assembled(pins, "glue", work)
     merged = work / "merged.wasm"
     binaryen.merge([(upstream, "main"), (glue, "glue")], merged)
-    progress.step("start QuickJS, load the library, warm up, take the snapshot")
     stdlib.write_root(stdlib.time_zones(), work)
+    progress.step(f"count what {len(_training())} programs do, inline the calls that were made most often")
+    trained = _trained(merged.read_bytes(), work)
+    progress.step("start QuickJS, load the library, warm up, take the snapshot")
     stripper = _stripper(modules, recipe["typescript"]) if typescript else None
-    frozen, entry = _Builder(merged.read_bytes(), work).snapshot(stripper)
+    frozen, entry = _Builder(trained, work).snapshot(stripper)
     (work / "frozen.wasm").write_bytes(frozen)
     for name in (ROOT_DATA, ROOT_INDEX):
         shutil.copyfile(work / name, folder / name)
@@ -115,12 +120,11 @@ def _build(folder: Path, work: Path, progress: Progress, *, typescript: bool) ->
     )
     if not typescript:
         progress.step("the same as a module that needs no host, for programs that are compiled")
-        binaryen.merge(
-            [(upstream, "main"), (glue, "glue"), (_assembled(pins, STANDALONE_GLUE, work), "env")],
-            work / "double.wasm",
-        )
-        binaryen.optimize(work / "double.wasm", merged, "--duplicate-import-elimination")
-        frozen, table = _Builder(merged.read_bytes(), work).standalone()
+        # Not trained: larger functions have larger frames, and another host's stack may be small.
+        double, single = work / "double.wasm", work / "single.wasm"
+        binaryen.merge([(merged, "main"), (_assembled(pins, STANDALONE_GLUE, work), "env")], double)
+        binaryen.optimize(double, single, "--duplicate-import-elimination")
+        frozen, table = _Builder(single.read_bytes(), work).standalone()
         (work / "frozen.wasm").write_bytes(frozen)
         binaryen.optimize(
             work / "frozen.wasm", folder / STANDALONE, "--remove-unused-module-elements"
@@ -134,6 +138,21 @@ def _build(folder: Path, work: Path, progress: Progress, *, typescript: bool) ->
         texts += recipe["typescript"]["licences"]
     for relative in texts:
         shutil.copyfile(modules / relative, folder / LICENCES / relative.replace("/", "-"))
+
+
+def _training() -> list[Path]:
+    """Return the programs that the engine is trained with; see docs/explanation/python-runtime.md."""
+    return sorted((resources.find("runtimes") / "quickjs" / "training").glob("*.js"))
+
+
+def _trained(merged: bytes, work: Path) -> bytes:
+    """Return the module, tuned for what programs make it do.
+
+    Raises:
+        BuildFailed: A program did not end well.
+    """
+    counters = count(merged)
+    return tune(merged, _Builder(counters.module, work).profile(counters))
 
 
 def _assembled(pins: Path, name: str, work: Path) -> Path:
@@ -256,13 +275,35 @@ class _Builder:
         self._call("qjs_set_prop_string", target, at, value)
         self._guest.engine.release(at)
 
-    def snapshot(self, stripper: list[tuple[str, str]] | None) -> tuple[bytes, dict[str, object]]:
-        """Start, fill, warm and freeze; return the module and what the host has to know of it."""
+    def profile(self, counters: Counters) -> Profile:
+        """Start, fill and run the training programs, in a module that counts.
+
+        Raises:
+            BuildFailed: A program did not end well.
+        """
+        self._get_ready(None)
+        memory = self._machine.exported_memory(COUNTERS)
+        counters.forget(memory.view)
+        for path in _training():
+            said = self._guest.rehearse(path.read_bytes())
+            if json.loads(said)["status"] != "ok":
+                msg = f"{path}: {said.decode(errors='replace')}"
+                raise BuildFailed(msg)
+            counters.finish_program(memory.view)
+        return counters.profile(memory.view)
+
+    def _get_ready(self, stripper: list[tuple[str, str]] | None) -> dict[str, object]:
+        """Start and fill, until programs can be run; return what the host has to know."""
         self._fill(HOST, stripper)
         turn = self._handles([*TURN, *(["strip"] if stripper is not None else [])])
         state = self._find_random_state()
         self._enter(self._program)
         self._guest.take(turn, self._scratch, state)
+        return {"turn": turn, "scratch": self._scratch, "random": state}
+
+    def snapshot(self, stripper: list[tuple[str, str]] | None) -> tuple[bytes, dict[str, object]]:
+        """Start, fill, warm and freeze; return the module and what the host has to know of it."""
+        entry = self._get_ready(stripper)
         for _ in range(_WARM_TURNS):
             for source, expected in _WARMING:
                 said = self._guest.rehearse(source)
@@ -271,7 +312,6 @@ class _Builder:
                     raise BuildFailed(msg)
         self._guest.rehearse(b"")
         self._warm_heap()
-        entry: dict[str, object] = {"turn": turn, "scratch": self._scratch, "random": state}
         return freeze(self._machine, self._source, {"memory", *FUNCTIONS}), entry
 
     def standalone(self) -> tuple[bytes, int]:
