@@ -65,7 +65,7 @@ def dissect(runtime: str) -> None:
 
     from dspex.languages.python import PythonGuest  # noqa: PLC0415 - loading is what is measured
     from dspex.protocol.messages import Budget, Run  # noqa: PLC0415 - see above
-    from dspex.worker import hot_pages, huge_code, zygote  # noqa: PLC0415 - see above
+    from dspex.worker import hot_pages, huge_code, huge_heap, zygote  # noqa: PLC0415 - see above
 
     language = PythonGuest(Path(runtime))
     budget = Budget(5.0, 5.0, 1 << 28, 1 << 20, 1 << 20, 50, 1 << 20, 100, 64)
@@ -101,15 +101,18 @@ def dissect(runtime: str) -> None:
     for _ in range(3):
         warm()
     rows.append(("the guest warmed before the fork", _measure(live)))
-    ring = hot_pages.pin(hot_pages.find(live))
-    rows.append(("and written pages copied by the fork", _measure(live)))
     moved = huge_code.use_huge_pages(".cwasm")
     rows.append(("and code on huge pages", _measure(live)))
+    hot = hot_pages.find(live)
+    collapsed = huge_heap.use_huge_pages(hot)
+    rows.append(("and heaps on huge pages", _measure(live)))
+    ring = hot_pages.pin(hot)
+    rows.append(("and written pages copied by the fork", _measure(live)))
     rows.append(("the same zygote: fork and exit alone", _measure(lambda: None)))
     for step, numbers in rows:
         print(json.dumps({"step": step, **numbers}))
-    if ring < 0 or not moved:
-        print(json.dumps({"step": f"(pinned: {ring >= 0}, bytes moved: {moved})"}))
+    if ring < 0 or not moved or not collapsed:
+        print(json.dumps({"step": f"(pinned: {ring >= 0}, bytes moved: {moved}, collapsed: {collapsed})"}))
     print(json.dumps({"step": _inventory()}))
 
 

@@ -82,7 +82,7 @@ def pin(ranges: list[tuple[int, int]]) -> int:
 
 def _written_pages(rehearse: Callable[[], object]) -> list[tuple[int, int]]:
     """Rehearse, then list the pages that have become this process' own since it was forked."""
-    mappings = _private_mappings()
+    mappings = private_mappings()
     pages = sum((end - start) // PAGE_BYTES for start, end in mappings)
     # Everything is allocated before, so that looking does not write pages that rehearsing did not.
     table = mmap.mmap(-1, pages * _ENTRY.size)
@@ -110,7 +110,8 @@ def _written_pages(rehearse: Callable[[], object]) -> list[tuple[int, int]]:
     return found[:RANGES_MAX]
 
 
-def _private_mappings() -> list[tuple[int, int]]:
+def private_mappings() -> list[tuple[int, int]]:
+    """Return the (start, end) of what this process may write without anybody else seeing it."""
     found = []
     with open("/proc/self/maps") as maps:  # noqa: PTH123 - no pathlib here
         for line in maps:

@@ -42,7 +42,7 @@ from dspex.protocol.messages import (
     encode,
 )
 from dspex.wasm.engine import NATIVE_STACK_BYTES
-from dspex.worker import hot_pages, huge_code
+from dspex.worker import hot_pages, huge_code, huge_heap
 from dspex.worker.confine import ArmedLayers, JailSpec, confine, confine_worker
 from dspex.worker.jail.surroundings import open_descriptors
 from dspex.worker.serve import serve
@@ -107,6 +107,7 @@ class Zygote:
         self._kept = tuple(opened - ours) + ((STDERR,) if stderr else ())
         huge_code.use_huge_pages(COMPILED_SUFFIX)
         hot = hot_pages.find(self._live_once)
+        huge_heap.use_huge_pages(hot)
         self._armed = confine(
             JailSpec(
                 keep_fds=(*ours, *self._kept),
