@@ -66,7 +66,7 @@ def open_up(merged: bytes) -> tuple[bytes, int]:
     return opened.encode(), slot
 
 
-class _Collected:
+class Collected:
     """A channel that keeps what the guest writes, and gives what the host has put in."""
 
     def __init__(self) -> None:
@@ -74,11 +74,17 @@ class _Collected:
         self.offered = b""
 
     def read_into(self, target: memoryview) -> int:
+        """Give what was offered, and return how many bytes."""
         piece, self.offered = self.offered[: len(target)], self.offered[len(target) :]
         target[: len(piece)] = piece
         return len(piece)
 
     def write(self, data: memoryview) -> int:
+        """Keep what the guest says.
+
+        Raises:
+            BuildFailed: It says too much.
+        """
         if len(self.received) + len(data) > _CHANNEL_BYTES_MAX:
             raise BuildFailed(f"the guest said more than {_CHANNEL_BYTES_MAX} bytes on a channel")
         self.received += data
@@ -86,7 +92,7 @@ class _Collected:
 
 
 class BuildFailed(RuntimeError):
-    """The guest failed while it was built; the message ends with what it printed."""
+    """The guest failed while it was built; the message ends with what it said."""
 
 
 class Packages(Protocol):
@@ -269,7 +275,7 @@ class Builder:
         one is the same to the byte, so the list holds for it too.
         """
         turn, inventory_function = self._prepare(base)
-        channel = _Collected()
+        channel = Collected()
         self._syscalls.fs.install_channel(_INVENTORY_FD, channel)
         self._turn(inventory_function)
         objects = struct.unpack(f"<{len(channel.received) // 4}I", channel.received)
@@ -305,7 +311,7 @@ class Builder:
         self.start(base)
         packages = self._packages
         preload = [*self._recipe["start"]["preload"], *(packages.preload if packages else ())]
-        addresses = _Collected()
+        addresses = Collected()
         self._syscalls.fs.install_channel(REPLY_FD, addresses)
         self.run(_PREPARE.format(
                 preload=preload, environment=ENVIRONMENT, home=HOME, reply=REPLY_FD,
@@ -313,7 +319,7 @@ class Builder:
                 warm=packages.warm if packages else "",
             ))
         turn, inventory = struct.unpack("<II", addresses.received)
-        requests, replies = _Collected(), addresses
+        requests, replies = Collected(), addresses
         self._syscalls.fs.install_channel(REQUEST_FD, requests)
         for number in range(_WARM_TURNS * len(_WARMING)):
             source = _WARMING[number % len(_WARMING)]

@@ -23,6 +23,7 @@ from dspex.languages.python import ROOT_DATA, ROOT_INDEX
 from dspex.languages.quickjs import FUNCTIONS
 from dspex.protocol.messages import Budget, Run
 from dspex.runtimes import stdlib
+from dspex.runtimes.builder import BuildFailed
 from dspex.runtimes.freeze import freeze
 from dspex.runtimes.glue import GLOBAL_PREFIX
 from dspex.runtimes.profile import COUNTERS, Counters, Profile, count
@@ -88,10 +89,6 @@ def _inputs(language: str) -> list[Path | str]:
         *sorted((package / "languages" / "guest").glob("*script_*.js")),
         *(package / name for name in _SOURCES),
     ]
-
-
-class BuildFailed(RuntimeError):
-    """The guest failed while it was built; the message ends with what it threw."""
 
 
 def _build(folder: Path, work: Path, progress: Progress, *, typescript: bool) -> None:

@@ -33,6 +33,7 @@ from dspex.languages.scientific import (
     open_files,
 )
 from dspex.runtimes import locate, stdlib
+from dspex.runtimes.builder import BuildFailed, Collected
 from dspex.runtimes.glue import GLOBAL_PREFIX
 from dspex.runtimes.recipe import Recipe
 from dspex.runtimes.store import Store, cache_folder, digest
@@ -202,7 +203,7 @@ def inputs() -> list[Path | str]:
 
 
 _SOURCES = (
-    "languages/scientific.py", "runtimes/scientific.py", "runtimes/stdlib.py", "wasm/overlay.py",
+    "languages/scientific.py", "runtimes/builder.py", "runtimes/scientific.py", "runtimes/stdlib.py", "wasm/overlay.py",
 )  # fmt: skip
 
 
@@ -290,27 +291,6 @@ _WORD = struct.Struct("<I")
 _TYPE = struct.Struct("<4xI")
 
 
-class _Channel:
-    """A channel that keeps what the guest writes, and gives what the host has put in."""
-
-    def __init__(self) -> None:
-        self.received = bytearray()
-        self.offered = b""
-
-    def read_into(self, target: memoryview) -> int:
-        piece, self.offered = self.offered[: len(target)], self.offered[len(target) :]
-        target[: len(piece)] = piece
-        return len(piece)
-
-    def write(self, data: memoryview) -> int:
-        self.received += data
-        return len(data)
-
-
-class BuildFailed(RuntimeError):
-    """The guest failed while it was built; the message ends with what it printed."""
-
-
 class _Builder:
     """Starts the guest as often as needed, each time from nothing and all alike."""
 
@@ -352,7 +332,7 @@ class _Builder:
             (next(draws) * 37 + 11) & 0xFF for _ in range(count)
         )
         open_files(self._wasi, files)
-        self._requests, self._replies, self._inventory = _Channel(), _Channel(), _Channel()
+        self._requests, self._replies, self._inventory = Collected(), Collected(), Collected()
         files.install_channel(REQUEST_FD, self._requests)
         files.install_channel(REPLY_FD, self._replies)
         files.install_channel(_INVENTORY_FD, self._inventory)
