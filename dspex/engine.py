@@ -156,7 +156,7 @@ class Engine:
         return tuple(name for pool in self._pools.values() for name in pool.isolation
                      if name in common)[: len(common)]
 
-    def submit(
+    def _order(
         self,
         code: str | bytes,
         *,
@@ -173,13 +173,8 @@ class Engine:
         on_output: OutputCallback | None = None,
         record: Recording | None = None,
         wait: bool = True,
-    ) -> RunningJob:
-        """Begin a run and return at once; the parameters are those of `run`.
-
-        Raises:
-            RequestError, TypeError: The request cannot be used; nothing ran.
-            SessionClosed: The engine is closed.
-        """
+    ) -> Callable[[Callable[..., None]], RunningJob]:
+        """Check a request; return what begins the run, by `Supervisor.submit` or `Supervisor.serve`."""
         supervisor = self._running()
         effective = self._tightened(policy)
         check_language(effective, language, image)
@@ -191,7 +186,7 @@ class Engine:
             supervisor, pool, self._results, language=language, grace_s=effective.limits.grace_s
         )
 
-        def begin() -> RunningJob:
+        def begin(send: Callable[..., None]) -> RunningJob:
             made = make_job(
                 request, effective, table.spec(language, image), on_output=on_output,
                 supervisor=supervisor,
@@ -200,14 +195,27 @@ class Engine:
             )
             job = RunningJob(made, supervisor, pool, self, record)
             if not isinstance(made, Outcome):
-                supervisor.submit(pool, made, wait=wait)
+                send(supervisor, pool, made, wait=wait)
             return job
 
-        with contextlib.suppress(NotPrepared):
-            return begin()
-        return PreparingJob(begin, workshop, supervisor, pool, self)
+        def begin_or_prepare(send: Callable[..., None]) -> RunningJob:
+            with contextlib.suppress(NotPrepared):
+                return begin(send)
+            return PreparingJob(lambda: begin(Supervisor.submit), workshop, supervisor, pool, self)
 
-    @method_like(submit)
+        return begin_or_prepare
+
+    @method_like(_order)
+    def submit(self, *args: Any, **kwargs: Any) -> RunningJob:
+        """Begin a run and return at once; the parameters are those of `run`.
+
+        Raises:
+            RequestError, TypeError: The request cannot be used; nothing ran.
+            SessionClosed: The engine is closed.
+        """
+        return self._order(*args, **kwargs)(Supervisor.submit)
+
+    @method_like(_order)
     def run(self, *args: Any, **kwargs: Any) -> Outcome:
         """Run a program in a fresh sandbox and wait for its end.
 
@@ -238,7 +246,7 @@ class Engine:
             EngineBusy: All processes are taken.
             SessionClosed: The engine is closed.
         """
-        return self.submit(*args, **kwargs).outcome_or_cancel()
+        return self._order(*args, **kwargs)(Supervisor.serve).outcome_or_cancel()
 
     def replay(self, recording: Recording, *, policy: str | Path | Policy | None = None) -> Outcome:
         """Repeat a recorded run: its host calls are answered as they were, and no tool is called.

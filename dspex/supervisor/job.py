@@ -91,6 +91,11 @@ class Job:
         self.worker: Worker | None = None
         self.began_s = 0.0
 
+    @property
+    def only_ends(self) -> bool:
+        """Whether nobody is to be told of anything before its end."""
+        return self.on_call is None and self.on_output is None and self.flow is None
+
     def settle(self) -> None:
         """Give the facts to whoever waits; settling twice is settling once."""
         self.facts.wall_s = time.monotonic() - self.began_s if self.began_s else 0.0

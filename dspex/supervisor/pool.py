@@ -33,6 +33,7 @@ from dspex.errors import (
 from dspex.isolation.advice import missing
 from dspex.supervisor.parking import ParkingLot, Place
 from dspex.supervisor.restart import RESTARTS_MAX, WITHIN_S, RestartBudget
+from dspex.supervisor.stock import Stock
 from dspex.supervisor.twins import STRAY_S, strays_of
 from dspex.supervisor.worker import KILLED, Worker
 from dspex.supervisor.zygote import PROGRAM, Zygote, ZygoteFailed
@@ -103,7 +104,7 @@ class Pool:
         self._resting: dict[Seat, float] = {}
         self._giving_way: set[Seat] = set()
         self._zygote: Zygote | None = None
-        self._idle: deque[Worker] = deque()
+        self.stock = Stock()
         self._waiting: deque[Job] = deque()
         self._session_orders: dict[int, SessionOrder] = {}
         self._session_line: deque[SessionOrder] = deque()
@@ -130,8 +131,9 @@ class Pool:
         if self.closing or self._dead_because is not None:
             job.refuse(self._refusal())
             return
-        while self._idle:
-            if self._idle.popleft().begin(job):
+        self.tidy()
+        while (worker := self.stock.take()) is not None:
+            if worker.begin(job):
                 self._refill()
                 return
         if not wait and self._taken() >= self.settings.workers_max:
@@ -149,6 +151,14 @@ class Pool:
         elif job in self._waiting:
             self._waiting.remove(job)
             job.future.cancel()
+
+    def give_up(self, job: Job) -> None:
+        """Give a job up that a caller's thread has begun, or was about to begin, and does not wait for any more."""
+        worker = job.worker
+        if worker is not None:
+            worker.take_back()
+            self.cancel(job)
+        self.tidy()
 
     def order_session(self, order: SessionOrder) -> None:
         """Fork a worker for one session only; an idle one gives way to it if need be."""
@@ -173,9 +183,10 @@ class Pool:
         if self._session_line:  # who has waited for long comes first
             return None
         if self._room() <= 0:
-            if not self._idle:
+            idle = self.stock.take(newest=True)
+            if idle is None:
                 return None
-            self._dismiss(self._idle.pop())
+            self._dismiss(idle)
         number = next(_NUMBERS)
         self._copying.add(number)
         return number
@@ -198,7 +209,8 @@ class Pool:
             return None
         zygote.adopt(worker, made.inner_pid)
         self._live[number] = worker
-        self.nursery.start_soon(worker.attend, self.nursery)
+        worker.rest(self.nursery)
+        worker.stir()
         return worker
 
     async def kill_strays(self) -> None:
@@ -237,7 +249,7 @@ class Pool:
     def worker_idle(self, worker: Worker) -> None:
         """Take a worker back that can serve again."""
         if not self._waiting:
-            self._idle.append(worker)
+            self.stock.put(worker)
         elif worker.begin(self._waiting[0]):
             self._waiting.popleft()
 
@@ -283,8 +295,7 @@ class Pool:
         self._dismissed.discard(worker.number)
         if self.closing and not self._live:
             self._emptied.set()
-        if worker.requests_left and worker in self._idle:
-            self._idle.remove(worker)
+        self.stock.discard(worker)
         if self._zygote is not None:
             self._zygote.forget(worker)
         handle = worker.forget()
@@ -316,12 +327,12 @@ class Pool:
     def _taken(self) -> int:
         """Return how many workers serve somebody, or will, once they are there."""
         promised = len(self._session_orders) + len(self._session_line) + len(self._waiting) + len(self._copying)
-        return len(self._live) - len(self._dismissed) - len(self._idle) + promised
+        return len(self._live) - len(self._dismissed) - len(self.stock) + promised
 
     def _serving(self) -> int:
         """Return how many workers serve a run or belong to a session, or will."""
         promised = len(self._session_orders) + len(self._copying)
-        return len(self._live) - len(self._dismissed) - len(self._idle) + promised
+        return len(self._live) - len(self._dismissed) - len(self.stock) + promised
 
     def _room(self) -> int:
         staying = len(self._live) - len(self._dismissed)
@@ -353,22 +364,40 @@ class Pool:
         while self._session_line and len(self._forking) < FORKS_AT_ONCE_MAX:
             if self._serving() >= settings.workers_max:
                 break
-            if self._idle and self._room() <= 0:
-                self._dismiss(self._idle.pop())
+            if self._room() <= 0 and (idle := self.stock.take(newest=True)) is not None:
+                self._dismiss(idle)
             number = next(_NUMBERS)
             self._session_orders[number] = self._session_line.popleft()
             self._fork(self._zygote, number, SESSION)
         if self._resting and (self._session_line or (self._waiting and self._room() <= 0)):
             self._make_room()
-        ordered = len(self._forking) - len(self._session_orders)
-        stock = len(self._idle) + ordered
-        # Ordered in batches: a fork beside every single request would compete with it.
-        if not self._waiting and stock * 2 > settings.idle_max:
+        if not self._waiting and not self._stock_low:
             return
-        wanted = len(self._waiting) + settings.idle_max - stock
+        wanted = len(self._waiting) + settings.idle_max - self._stock_soon()
         room = min(self._room(), FORKS_AT_ONCE_MAX - len(self._forking))
         for _ in range(min(wanted, room)):
             self._fork(self._zygote, next(_NUMBERS), settings.requests_per_worker)
+
+    @property
+    def wants_tidying(self) -> bool:
+        """Whether a thread that is done with a worker should have it buried now, and not with the next ones."""
+        return self.closing or self._stock_low
+
+    @property
+    def _stock_low(self) -> bool:
+        """Whether workers should be ordered: in batches, as a fork beside every single request would compete with it."""
+        return self._stock_soon() * 2 <= self.settings.idle_max
+
+    def _stock_soon(self) -> int:
+        """Return how many idle workers there are, or will be, once those are there that were ordered."""
+        return len(self.stock) + len(self._forking) - len(self._session_orders)
+
+    def tidy(self) -> None:
+        """Bury the workers that callers' threads are done with, and fill their places."""
+        for worker in self.stock.ended():
+            worker.take_back()
+        if not self._retrying:
+            self._refill()
 
     def _make_room(self) -> None:
         """Park the sessions that have rested longest, one for each who waits."""
@@ -392,12 +421,15 @@ class Pool:
         self._forking.discard(worker.number)
         self._fork_failures = 0
         self._live[worker.number] = worker
-        self.nursery.start_soon(worker.attend, self.nursery)
+        worker.rest(self.nursery)
         order = self._session_orders.pop(worker.number, None)
         if order is not None:
+            worker.stir()
             order.deliver(worker)
         else:
             worker.owner = self
+            if self.settings.requests_per_worker != 1:
+                worker.stir()  # a guest's process is never left unread
             if self.closing or self._room() < 0:
                 self._dismiss(worker)
             else:
@@ -501,6 +533,7 @@ class Pool:
         """Refuse what waits and kill every worker; the processes end soon after."""
         self.closing = True
         self._refuse_waiting()
+        self.tidy()
         for worker in self.workers:
             worker.kill()
 

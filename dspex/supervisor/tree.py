@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from dspex.errors import InternalError, SessionClosed
+from dspex.supervisor import direct
 from dspex.supervisor.pool import Pool, SessionOrder
 from dspex.supervisor.seat import ForkWish, Seat, StateWish
 from dspex.supervisor.watchdog import Watchdog
@@ -135,6 +136,25 @@ class Supervisor:
     def submit(self, pool: Pool, job: Job, *, wait: bool = True) -> None:
         """Serve a job; its future is settled whatever happens."""
         self._call(lambda: pool.submit(job, wait=wait), job)
+
+    def serve(self, pool: Pool, job: Job, *, wait: bool = True) -> None:
+        """Serve a job whose caller waits for it in this thread, without the loop if that is possible.
+
+        Its future is settled whatever happens, but maybe later.
+
+        Raises:
+            RuntimeError, SessionClosed: Nobody may wait here; see `check_may_wait`.
+        """
+        self.check_may_wait()
+        try:
+            if job.only_ends and direct.serve(pool.stock, job, lambda act: self._call(act, job)):
+                if pool.wants_tidying:
+                    self._call(pool.tidy)
+                return
+        except BaseException:
+            self._call(lambda: pool.give_up(job))
+            raise
+        self.submit(pool, job, wait=wait)
 
     def cancel(self, pool: Pool, job: Job) -> None:
         """Give a job up and kill its worker, if it has one."""

@@ -40,6 +40,7 @@ class Watchdog:
             await trio.sleep(LOOK_EVERY_S)
             for pool in pools:
                 self.look(pool.workers, time.monotonic())
+                pool.tidy()
                 pool.see_off(LOOK_EVERY_S)
                 pool.park_rested()
 
@@ -48,6 +49,7 @@ class Watchdog:
         for worker in workers:
             job = worker.job
             worker.note_answers()
+            worker.kill_if_late()
             if job is None or now_s - job.began_s < LOOK_EVERY_S:
                 continue
             try:

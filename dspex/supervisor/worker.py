@@ -57,6 +57,8 @@ FLOOD_BYTES = 1 << 14
 READS_IN_A_ROW_MAX = 16
 KILL_SLACK_S = 0.05
 """The outer guard waits this much longer than the inner one, so that the better report wins."""
+LENT_SLACK_S = 0.05
+"""How much later than that thread the watchdog keeps the deadline of a worker that is lent to a thread."""
 LEASE_END_S = 1.0
 """How long a thread that reads the socket may take to notice that the worker is dead."""
 STATUS_WAIT_S = 1.0
@@ -132,6 +134,9 @@ class Worker:
         self._errand_unsent = False
         self._lock = threading.Lock()
         """Held while the socket is written to: answers come from the threads of tools."""
+        self._attended = self._lent = False
+        self.broken: TurnError | None = None
+        """How it broke the rules while it was lent."""
         self._calls_open: set[int] = set()
         self._answered: deque[tuple[int, float]] = deque()
         self._calls_since_s = 0.0
@@ -176,16 +181,107 @@ class Worker:
         except OSError as error:
             raise ProcessLookupError(pid) from error
 
+    # Who reads from it.
+
+    def rest(self, nursery: trio.Nursery) -> None:
+        """Wait for a job without a task that reads: a fresh worker has nothing to say.
+
+        Args:
+            nursery: Where it is attended to later, and the rest of a large request is sent from; it outlives the worker.
+        """
+        self._nursery = nursery
+
+    def stir(self) -> None:
+        """Have a task read from now on, unless one does, or the worker is lent. In the supervisor's thread."""
+        if self._attended or self._nursery is None:
+            return
+        with self._lock:
+            if self._lent:
+                return
+            self._attended = True
+        if not self.gone:
+            self._nursery.start_soon(self.attend)
+            return
+        if self.requests_left:
+            self._signal(signal.SIGKILL)
+        self._finish()
+
+    def lend(self, job: Job) -> bool:
+        """Let the calling thread speak to the worker, for this job; False if the loop reads from it already."""
+        with self._lock:
+            if self._attended or self._lent or self.gone:
+                return False
+            job.worker = self
+            self._lent = True
+        return True
+
+    def begin_lent(self, job: Job) -> bool:
+        """Send a job, in the thread that the worker is lent to; False if it is dead and nothing was sent."""
+        with self._lock:
+            try:
+                self._send_now(job.frame)
+            except OSError:
+                self.gone = True
+                return False
+        self._note_begun(job)
+        return True
+
+    def handle_lent(self, messages: list[FromWorker]) -> None:
+        """Handle messages in the thread that the worker is lent to.
+
+        Raises:
+            TurnError: One is not allowed after all.
+        """
+        for message in messages:
+            self._handle_message(message)
+
+    def take_back(self) -> None:
+        """Go on in the supervisor's loop with a worker that was lent, or bury it if it has served."""
+        with self._lock:
+            if not self._lent:
+                return
+            self._lent = False
+        if self.job is not None:
+            left_s = self.until_s(self.job) - time.monotonic()
+            self._deadline.deadline = trio.current_time() + max(0.0, left_s)
+        self.push()
+        self.stir()
+
+    def kill_if_late(self) -> None:
+        """Kill a worker whose time is over though it is lent, as something holds up the thread that should see to it."""
+        job = self.job
+        if job is not None and self._lent and time.monotonic() > self.until_s(job) + LENT_SLACK_S:
+            self.kill(_wall_verdict(job))
+
+    @property
+    def unsent(self) -> bool:
+        """Whether the socket has not yet taken all of what it was to take."""
+        return bool(self._unsent)
+
+    @staticmethod
+    def until_s(job: Job) -> float:
+        """Return when a run's worker is killed at the latest, by the monotonic clock."""
+        return job.began_s + job.budget.wall_s + job.grace_s + KILL_SLACK_S
+
+    # What it is asked.
+
     def begin(self, job: Job) -> bool:
         """Send a job to the worker, which must be idle; False if it is dead and nothing was sent."""
         if not self._send(job.frame):
             self.gone = True
+            self.stir()
             return False
+        self._note_begun(job)
+        self._deadline.deadline = trio.current_time() + self.until_s(job) - job.began_s
+        self.stir()
+        return True
+
+    def _note_begun(self, job: Job) -> None:
         job.frame = b""
         job.worker = self
-        self.job = job
-        job.facts.isolation = self.isolation
         job.began_s = time.monotonic()
+        job.facts.isolation = self.isolation
+        self.job = job
         budget = job.budget
         rooms = [one.bytes_max if one.mode == "write" else 0 for one in job.mounts]
         self._conversation.begin(job.run, budget, rooms)
@@ -201,8 +297,6 @@ class Worker:
         self._answered.clear()
         self._calls_since_s = 0.0
         self._host_left_s = budget.host_wait_s
-        self._deadline.deadline = trio.current_time() + budget.wall_s + job.grace_s + KILL_SLACK_S
-        return True
 
     def begin_errand(self, errand: Errand) -> None:
         """Ask a session's worker, which must be idle, for something between two runs.
@@ -299,6 +393,7 @@ class Worker:
         if verdict is not None and self._verdict is None:
             self._verdict = verdict
         self._signal(signal.SIGKILL)
+        self.stir()
 
     def _signal(self, number: int) -> None:
         if self._handle >= 0:
@@ -323,6 +418,7 @@ class Worker:
         """Take the exit status that the zygote reports; None if it never will."""
         self.exit_status = status
         self._status_known.set()
+        self.stir()
 
     def _send(self, frame: bytes) -> bool:
         """Send what the socket takes at once, the rest soon; False if the worker is dead."""
@@ -344,15 +440,8 @@ class Worker:
             self._unsent = memoryview(frame)[sent:]
         return sent == len(frame)
 
-    async def attend(self, nursery: trio.Nursery) -> None:
-        """Read until the worker is gone; settles its jobs and tells its owner.
-
-        Args:
-            nursery: Where the rest of a large request is sent from; it outlives the worker.
-        """
-        self._nursery = nursery
-        if self._unsent:
-            self._send_rest_soon(nursery)
+    async def attend(self) -> None:
+        """Read until the worker is gone; settles its jobs and tells its owner."""
         try:
             await self._read_all()
         finally:
@@ -368,8 +457,12 @@ class Worker:
             if self.errand is not None:
                 errand, self.errand = self.errand, None
                 errand.fail(self._verdict or WorkerCrashed(self.exit_status))
-            if self.owner is not None:
-                self.owner.worker_gone(self)
+            self._finish()
+
+    def _finish(self) -> None:
+        """Be gone: whoever owns the worker closes what belongs to it."""
+        if self.owner is not None:
+            self.owner.worker_gone(self)
 
     def _send_rest_soon(self, nursery: trio.Nursery) -> None:
         self._sending = trio.CancelScope()
@@ -391,6 +484,9 @@ class Worker:
                         return
 
     async def _read_all(self) -> None:
+        if self.broken is not None:
+            self.kill(ProtocolViolation(str(self.broken)))
+            return
         with self._deadline:
             await self._read_until_end()
             return
@@ -528,8 +624,7 @@ class Worker:
             if self.errand is not None:
                 self.kill(WorkerSilent("answer about its state", ERRAND_S))
             return
-        spent = time.monotonic() - job.began_s
-        self.kill(self._late_verdict or LimitExceeded("wall_s", job.budget.wall_s, spent, "outer"))
+        self.kill(self._late_verdict or _wall_verdict(job))
 
     def _end_errand(self, message: ErrandAnswer) -> None:
         errand = self.errand
@@ -620,6 +715,10 @@ class Worker:
             self._verdict = _crash_verdict(self.exit_status, job)
         job.facts.verdict = self._verdict
         job.settle()
+
+
+def _wall_verdict(job: Job) -> LimitExceeded:
+    return LimitExceeded("wall_s", job.budget.wall_s, time.monotonic() - job.began_s, "outer")
 
 
 def _crash_verdict(status: int | None, job: Job) -> DspexError:

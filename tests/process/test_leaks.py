@@ -79,8 +79,8 @@ def temporary_files() -> set[str]:
 def settled(engine: dspex.Engine) -> bool:
     """Tell whether stock is full again and every process that has served is seen off."""
     pool = engine._pools["python", None]
-    full = len(pool._idle) >= IDLE_MAX // 2 and not pool._forking and not pool._leaving
-    return full and len(pool._live) == len(pool._idle)
+    full = len(pool.stock) >= IDLE_MAX // 2 and not pool._forking and not pool._leaving
+    return full and len(pool._live) == len(pool.stock)
 
 
 @pytest.mark.slow

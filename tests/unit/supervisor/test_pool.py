@@ -62,7 +62,10 @@ class FakeWorker:
     def note_exit_status(self, _status: object) -> None:
         """Nobody waits for it here."""
 
-    async def attend(self, _nursery: object) -> None:
+    def rest(self, _nursery: object) -> None:
+        """The test attends."""
+
+    def stir(self) -> None:
         """The test attends."""
 
     def end(self) -> None:

@@ -1,0 +1,306 @@
+"""A caller's thread serves its own run, and what is unusual about it still ends as it should."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import signal
+import threading
+import time
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+import dspex
+from dspex.supervisor import direct
+from dspex.supervisor.worker import Worker
+from dspex.testing.fake_engine import FakeEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dspex.supervisor.pool import Pool
+
+IDLE_MAX = 4
+WAIT_S = 20.0
+INTERRUPTS = 150
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[dspex.Engine]:
+    with dspex.Engine(idle_max=IDLE_MAX) as engine:
+        yield engine
+
+
+def pool_of(engine: dspex.Engine) -> Pool:
+    return engine._pools["python", None]
+
+
+def wait_for(condition: Any) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to be"
+        time.sleep(0.01)
+
+
+def wait_full(engine: dspex.Engine) -> None:
+    """Wait until nothing is under way and workers are in stock."""
+    pool = pool_of(engine)
+    wait_for(lambda: len(pool.stock) > IDLE_MAX // 2 and not pool._forking and len(pool._live) == len(pool.stock))
+
+
+@contextlib.contextmanager
+def blocked_loop(engine: dspex.Engine) -> Iterator[None]:
+    """Have the supervisor's loop do nothing at all."""
+    blocked, go_on = threading.Event(), threading.Event()
+    in_time = []
+
+    def block() -> None:
+        blocked.set()
+        in_time.append(go_on.wait(WAIT_S))
+
+    assert engine._running()._call(block)
+    assert blocked.wait(WAIT_S)
+    try:
+        yield
+    finally:
+        go_on.set()
+    wait_for(lambda: in_time)
+    assert in_time[0], "something waited for the loop"
+
+
+@contextlib.contextmanager
+def running(function: Any) -> Iterator[list[Any]]:
+    """Run a function in a thread; what it returns or raises is in the list when it has ended."""
+    ends: list[Any] = []
+
+    def run() -> None:
+        try:
+            ends.append(function())
+        except Exception as error:  # noqa: BLE001 - looked at by the test
+            ends.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield ends
+    finally:
+        thread.join(WAIT_S)
+        assert not thread.is_alive()
+
+
+def test_a_run_needs_no_loop_when_a_worker_is_warm(engine: dspex.Engine) -> None:
+    wait_full(engine)
+
+    with blocked_loop(engine):
+        outcome = engine.run("print('out'); open('f', 'w').write('x'); 6 * 7")
+
+    assert (outcome.status, outcome.value, outcome.stdout, outcome.files) == ("ok", 42, "out\n", {"f": b"x"})
+    assert outcome.isolation == engine.isolation
+
+
+@pytest.mark.parametrize(
+    "options", [{"on_output": lambda *_: None}, {"tools": {"tool": lambda: 1}}], ids=["on_output", "tools"]
+)
+def test_a_run_whose_caller_is_told_of_something_meanwhile_is_the_loops(
+    engine: dspex.Engine, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(direct, "serve", lambda *_: pytest.fail("it was served in the caller's thread"))
+
+    assert engine.run("print('x'); 1", **options).value == 1
+
+
+def test_an_endless_program_is_interrupted_without_the_loop(engine: dspex.Engine) -> None:
+    wait_full(engine)
+
+    with blocked_loop(engine):
+        outcome = engine.run("while True: pass", timeout_s=0.1)
+
+    assert outcome.error is not None
+    assert (outcome.status, outcome.error.limit, outcome.error.noticed_by) == ("limit", "wall_s", "inner")
+
+
+def test_a_worker_that_does_not_end_goes_back_to_the_loop_which_kills_it() -> None:
+    with FakeEngine(idle_max=IDLE_MAX) as fakes:
+        wait_full(fakes)
+        outcome = fakes.run("silence", timeout_s=0.1)
+
+        assert outcome.error is not None
+        assert (outcome.status, outcome.error.noticed_by) == ("limit", "outer")
+        wait_full(fakes)
+
+
+def test_a_thread_that_is_held_up_does_not_delay_the_kill() -> None:
+    with FakeEngine(idle_max=IDLE_MAX) as fakes:
+        wait_full(fakes)
+        ended_meanwhile = []
+
+        def hold_up(_number: int, _frame: object) -> None:
+            (worker,) = pool_of(fakes).stock._lent
+            wait_for(lambda: worker.exit_status is not None)
+            ended_meanwhile.append(worker.exit_status)
+
+        before = signal.signal(signal.SIGALRM, hold_up)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            outcome = fakes.run("silence", timeout_s=0.2)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+
+    assert outcome.error is not None
+    assert (outcome.status, outcome.error.limit, outcome.error.noticed_by) == ("limit", "wall_s", "outer")
+    assert ended_meanwhile == [-signal.SIGKILL]
+
+
+def kill_stock(engine: dspex.Engine, *, leave: int) -> None:
+    """Kill the workers that wait for a job, and do not tell the loop."""
+    workers = list(pool_of(engine).stock._workers)
+    for worker in workers[: len(workers) - leave]:
+        worker._signal(signal.SIGKILL)
+    time.sleep(0.2)
+
+
+def test_workers_that_died_in_stock_are_passed_over(engine: dspex.Engine) -> None:
+    wait_full(engine)
+
+    with blocked_loop(engine):
+        kill_stock(engine, leave=1)
+        outcome = engine.run("6 * 7")
+
+    assert outcome.value == 42
+    wait_full(engine)
+
+
+def test_a_run_that_finds_only_dead_workers_waits_for_a_live_one(engine: dspex.Engine) -> None:
+    wait_full(engine)
+
+    with contextlib.ExitStack() as stack, blocked_loop(engine):
+        kill_stock(engine, leave=0)
+        ends = stack.enter_context(running(lambda: engine.run("6 * 7").value))
+        time.sleep(0.2)
+        ended_before = list(ends)
+
+    assert (ended_before, ends) == ([], [42])
+    wait_full(engine)
+
+
+def test_a_worker_that_is_killed_meanwhile_is_lost_with_its_status(engine: dspex.Engine) -> None:
+    wait_full(engine)
+
+    with running(lambda: engine.run("while True: pass")) as ends:
+        wait_for(lambda: pool_of(engine).stock._lent)
+        (worker,) = pool_of(engine).stock._lent
+        looked: Future[bool] = Future()
+        engine._running()._call(lambda: looked.set_result((worker.stir(), worker._attended)[1]))
+        assert not looked.result(WAIT_S), "two read from one worker"
+        worker._signal(signal.SIGKILL)
+
+    assert (ends[0].status, ends[0].error.exit_status) == ("lost", -signal.SIGKILL)
+    wait_full(engine)
+
+
+def test_a_request_that_no_socket_takes_at_once_goes_through_the_loop(engine: dspex.Engine) -> None:
+    wait_full(engine)
+
+    outcome = engine.run(f"x = {'y' * 5_000_000!r}; len(x)")
+
+    assert outcome.value == 5_000_000
+
+
+def test_an_engine_that_closes_ends_the_runs_that_threads_serve() -> None:
+    with dspex.Engine(idle_max=IDLE_MAX) as engine, contextlib.ExitStack() as stack:
+        wait_full(engine)
+        ends = [stack.enter_context(running(lambda: engine.run("while True: pass"))) for _ in range(2)]
+        wait_for(lambda: len(pool_of(engine).stock._lent) == 2)
+        began = time.monotonic()
+        engine.close()
+
+    assert time.monotonic() - began < WAIT_S / 4
+    assert [one.status for (one,) in ends] == ["lost", "lost"]
+
+
+def test_a_run_that_ends_while_the_engine_closes_does_not_hold_it_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    handle, at_its_end = Worker.handle_lent, threading.Event()
+
+    def handle_late(worker: Worker, messages: list[Any]) -> None:
+        at_its_end.set()
+        wait_for(lambda: pool_of(engine).closing)
+        time.sleep(0.2)
+        handle(worker, messages)
+
+    monkeypatch.setattr(Worker, "handle_lent", handle_late)
+    with dspex.Engine(idle_max=IDLE_MAX) as engine, contextlib.ExitStack() as stack:
+        wait_full(engine)
+        ends = stack.enter_context(running(lambda: engine.run("6 * 7").value))
+        assert at_its_end.wait(WAIT_S)
+        began = time.monotonic()
+        engine.close()
+
+    assert time.monotonic() - began < WAIT_S / 4
+    assert ends == [42]
+
+
+class Interrupted(BaseException):
+    """What Ctrl-C is, for this test alone."""
+
+
+def test_interrupts_at_any_moment_leave_no_worker_behind(engine: dspex.Engine) -> None:
+    armed = False
+
+    def interrupt(_number: int, _frame: object) -> None:
+        if armed:
+            raise Interrupted
+
+    draw = random.Random(7)
+    interrupted = served = 0
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        wait_full(engine)
+        descriptors = psutil.Process().num_fds()
+        for _ in range(INTERRUPTS):
+            if not pool_of(engine).stock:
+                wait_full(engine)
+            try:
+                armed = True
+                signal.setitimer(signal.ITIMER_REAL, draw.uniform(5e-5, 3e-3))
+                engine.run("sum(range(10_000))")
+                armed = False
+                served += 1
+            except Interrupted:
+                interrupted += 1
+            finally:
+                armed = False
+                signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+    assert interrupted > INTERRUPTS // 10
+    assert served > INTERRUPTS // 50
+    wait_full(engine)
+    assert not pool_of(engine).stock._lent
+    assert engine.run("6 * 7").value == 42
+    wait_full(engine)
+    wait_for(lambda: not pool_of(engine)._leaving)
+    assert psutil.Process().num_fds() <= descriptors + 2 * IDLE_MAX
+
+
+def test_a_worker_that_breaks_the_rules_is_killed_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    served_here = []
+
+    def serve(*args: Any) -> bool:
+        done = original(*args)
+        served_here.append(done)
+        return done
+
+    original = direct.serve
+    monkeypatch.setattr(direct, "serve", serve)
+    with FakeEngine(idle_max=IDLE_MAX) as fakes:
+        wait_full(fakes)
+        outcome = fakes.run("garbage")
+        assert fakes.run("honest").value == "honest"
+
+    assert served_here[0]
+    with pytest.raises(dspex.ProtocolViolation):
+        outcome.value_or_raise()
