@@ -14,7 +14,7 @@ import wasmtime
 
 from dspex import resources
 from dspex.runtimes import glue, training
-from dspex.runtimes.recipe import Recipe
+from dspex.runtimes.recipes import recipe_file
 from dspex.runtimes.toolchain import Binaryen, install_packages
 from dspex.wasm.binary import Module
 from dspex.wasm.emscripten import IMPLEMENTED
@@ -30,11 +30,6 @@ UPSTREAM = "upstream"
 """Folder of upstream's other files: the standard library and licence texts, as the recipe names them."""
 
 _TOOLS = "npm"
-_SOURCES = (
-    "runtimes/builder.py", "runtimes/glue.py", "runtimes/interpreter.py", "runtimes/profile.py",
-    "runtimes/training.py", "runtimes/tuning.py", "wasm/binary.py", "wasm/code.py",
-)
-"""Code of this package that the module depends on."""
 _BOUND_BY_HOST = (
     "emscripten_resize_heap",
     "emscripten_get_heap_max",
@@ -46,20 +41,6 @@ _BOUND_BY_HOST = (
 """Imports besides the system calls that the host answers."""
 
 
-def inputs() -> list[Path | str]:
-    """Return everything that the module is made of."""
-    package = resources.package_folder()
-    return [
-        resources.find("runtimes") / "package-lock.json", recipe_path(),
-        *training.programs(), *(package / name for name in _SOURCES),
-    ]
-
-
-def recipe_path() -> Path:
-    """Return the recipe file."""
-    return resources.find("runtimes") / "pyodide" / "recipe.toml"
-
-
 def build(folder: Path, work: Path, progress: Progress) -> None:
     """Make the module, and put beside it what else of upstream a runtime needs.
 
@@ -67,7 +48,7 @@ def build(folder: Path, work: Path, progress: Progress) -> None:
         ToolMissing, ToolFailed: Upstream or a tool cannot be had.
         BuildFailed: CPython failed at a training program.
     """
-    recipe = tomllib.loads(recipe_path().read_text())
+    recipe = tomllib.loads(recipe_file("pyodide").read_text())
     upstream = recipe["upstream"]
     binaryen = fetch_tools(work, progress)
     modules = work / _TOOLS / "node_modules"
@@ -93,7 +74,7 @@ def fetch_tools(work: Path, progress: Progress) -> Binaryen:
         ToolMissing, ToolFailed: It cannot be had.
     """
     progress.step("fetch pinned upstream packages")
-    features = tomllib.loads(recipe_path().read_text())["binaryen"]["features"]
+    features = tomllib.loads(recipe_file("pyodide").read_text())["binaryen"]["features"]
     return Binaryen(install_packages(resources.find("runtimes"), work / _TOOLS), features)
 
 
@@ -103,6 +84,3 @@ def _merge_answers(binaryen: Binaryen, translated: Path, merged: Path, work: Pat
     module = wasmtime.Module.from_file(new_engine(), str(translated))
     answers = glue.write_glue(module, offered, work)
     binaryen.merge([(translated, "main"), *answers], merged)
-
-
-RECIPE = Recipe(name="python-interpreter", inputs=inputs, build=build, modules=())

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dspex import resources
-from dspex.runtimes import pyodide, quickjs
 from dspex.runtimes.images import registry
 from dspex.runtimes.progress import Progress, Silent
 from dspex.runtimes.recipe import Recipe
+from dspex.runtimes.recipes import RECIPES
 from dspex.runtimes.store import MANIFEST, Store, cache_folder, digest
-from dspex.wasm.engine import CONFIGURATION
+from dspex.wasm.configuration import CONFIGURATION
 
 PREBUILT = "prebuilt"
 _COMPILED_SUFFIX = ".cwasm"
@@ -129,7 +129,7 @@ def portable_runtime(name: str, progress: Progress | None = None) -> Path:
 
 def recipes() -> tuple[str, ...]:
     """Return the names of the runtimes that come with dspex."""
-    return tuple(_RECIPES)
+    return tuple(RECIPES)
 
 
 def recipe_of(name: str, image: str | None = None) -> Recipe:
@@ -139,7 +139,7 @@ def recipe_of(name: str, image: str | None = None) -> Recipe:
         KeyError: if there is no such runtime.
     """
     if image is None:
-        return _RECIPES[name]
+        return RECIPES[name]
     if name != registry.LANGUAGE:
         msg = f"{name}/{image}"
         raise KeyError(msg)
@@ -148,7 +148,7 @@ def recipe_of(name: str, image: str | None = None) -> Recipe:
 
 def portable_key(name: str) -> str:
     """Return the key of a portable runtime, without making it."""
-    return portable_key_of(_RECIPES[name])
+    return portable_key_of(RECIPES[name])
 
 
 def portable_key_of(recipe: Recipe) -> str:
@@ -169,7 +169,7 @@ def compiled_key(recipe: Recipe) -> str:
 
 def status() -> list[RuntimeStatus]:
     """Say what there is, without building anything."""
-    return [status_of(recipe) for recipe in _RECIPES.values()]
+    return [status_of(recipe) for recipe in RECIPES.values()]
 
 
 def status_of(recipe: Recipe) -> RuntimeStatus:
@@ -273,9 +273,6 @@ def digest_of(inputs: Iterable[Path | str]) -> str:
 def _compiled_key(portable_key: str) -> str:
     version = importlib.metadata.version("wasmtime")
     return digest([portable_key, version, CONFIGURATION, platform.machine(), _cpu_features()])
-
-
-_RECIPES = {recipe.name: recipe for recipe in (pyodide.RECIPE, quickjs.JAVASCRIPT, quickjs.TYPESCRIPT)}
 
 
 @functools.cache

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dspex.runtimes import interpreter, locate, scientific
+from dspex.runtimes import locate, scientific
 from dspex.runtimes.images import registry
 from dspex.runtimes.recipe import Recipe
+from dspex.runtimes.recipes import INTERPRETER
 from dspex.runtimes.store import Store, cache_folder
 
 
@@ -65,7 +66,7 @@ def current() -> tuple[set[str], set[str]]:
     """
     recipes: list[Recipe] = [locate.recipe_of(name) for name in locate.recipes()]
     recipes += [registry.recipe(name) for name in registry.names()]
-    recipes += [interpreter.RECIPE, scientific.CODE]
+    recipes += [INTERPRETER, scientific.CODE]
     stores = Store(cache_folder() / "portable"), Store(cache_folder() / "compiled")
     portable = {stores[0].folder(one.name, locate.portable_key_of(one)).name for one in recipes}
     compiled = {stores[1].folder(one.name, locate.compiled_key(one)).name for one in recipes}

@@ -7,7 +7,6 @@ docs/explanation/python-runtime.md for the reasons.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import shutil
 import tomllib
@@ -19,7 +18,7 @@ from dspex import resources
 from dspex.languages.python import ENTRY
 from dspex.runtimes import interpreter, stdlib
 from dspex.runtimes.builder import STDLIB, Builder, open_up
-from dspex.runtimes.recipe import Recipe
+from dspex.runtimes.recipes import INTERPRETER, LICENCES, recipe_file
 from dspex.wasm.emscripten import BaseLayer
 from dspex.wasm.engine import new_engine
 from dspex.wasm.instance import Machine
@@ -30,22 +29,6 @@ if TYPE_CHECKING:
     from dspex.runtimes.progress import Progress
 
 SNAPSHOT = "python.wasm"
-LICENCES = "licences"
-_SOURCES = ("runtimes/freeze.py", "runtimes/pyodide.py", "runtimes/stdlib.py")
-"""Code of this package that the runtime depends on, besides the interpreter's and the guest's own."""
-
-
-def inputs() -> list[Path | str]:
-    """Return everything that the Python runtime is made of."""
-    package, pins = resources.package_folder(), resources.find("runtimes")
-    return [
-        importlib.metadata.version("tzdata"),
-        *interpreter.inputs(),
-        *sorted((pins / LICENCES).iterdir()),
-        *sorted((package / "languages" / "guest").glob("python_*.py")),
-        *(package / "languages" / "guest" / name for name in ("compile_stdlib.py", "dbm_package.py")),
-        *(package / name for name in _SOURCES),
-    ]
 
 
 def build(folder: Path, work: Path, progress: Progress) -> None:
@@ -62,8 +45,8 @@ def build(folder: Path, work: Path, progress: Progress) -> None:
     """
     from dspex.runtimes import locate  # noqa: PLC0415 - it asks here
 
-    recipe = tomllib.loads(interpreter.recipe_path().read_text())
-    made = locate.portable(interpreter.RECIPE, progress)
+    recipe = tomllib.loads(recipe_file("pyodide").read_text())
+    made = locate.portable(INTERPRETER, progress)
     binaryen = interpreter.fetch_tools(work, progress)
     opened, slot = open_up((made / interpreter.MAIN).read_bytes())
     progress.step("compile the start-up module")
@@ -85,6 +68,3 @@ def build(folder: Path, work: Path, progress: Progress) -> None:
     shutil.copytree(resources.find("runtimes") / LICENCES, folder / LICENCES)
     for relative in recipe["upstream"]["licences"]:
         shutil.copyfile(upstream / relative, folder / LICENCES / relative.replace("/", "-"))
-
-
-RECIPE = Recipe(name="python", inputs=inputs, build=build, modules=(SNAPSHOT,))

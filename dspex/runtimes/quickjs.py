@@ -7,7 +7,6 @@ with a type stripper inside as well. See docs/explanation/javascript-runtime.md 
 
 from __future__ import annotations
 
-import importlib.metadata
 import itertools
 import json
 import shutil
@@ -27,7 +26,7 @@ from dspex.runtimes.builder import BuildFailed
 from dspex.runtimes.freeze import freeze
 from dspex.runtimes.glue import GLOBAL_PREFIX
 from dspex.runtimes.profile import COUNTERS, Counters, Profile, count
-from dspex.runtimes.recipe import Recipe
+from dspex.runtimes.recipes import LICENCES, TIME_ZONES_LICENCE, recipe_file, training_programs
 from dspex.runtimes.toolchain import Binaryen, install_packages
 from dspex.runtimes.tuning import tune
 from dspex.wasm.binary import KIND_GLOBAL, Export, Module
@@ -44,8 +43,6 @@ if TYPE_CHECKING:
 SNAPSHOT = "javascript.wasm"
 STANDALONE = "standalone.wasm"
 STANDALONE_GLUE = "standalone"
-LICENCES = "licences"
-_TIME_ZONES_LICENCE = "tzdata-LICENSE.txt"
 _STACK_BYTES = 2 << 20
 """Of the stack in the guest's memory: upstream's megabyte ends recursion after a few thousand calls."""
 _STACK_USED_BYTES = 1280 << 10
@@ -60,40 +57,27 @@ _GC_SPARE_BYTES = 4 << 20
 _BUILD_TIME_NS = 1_767_225_600 * 10**9
 _WARM_TURNS = 30
 _DRIVER = ("values", "inspect", "modules", "driver")
-_SOURCES = (
-    "runtimes/freeze.py", "runtimes/profile.py", "runtimes/quickjs.py", "runtimes/stdlib.py", "runtimes/tuning.py",
-    "wasm/binary.py", "wasm/code.py", "languages/javascript.py", "languages/quickjs.py",
-)  # fmt: skip
 
 
 def _guest(name: str) -> Path:
     return resources.package_folder() / "languages" / "guest" / name
 
 
-def _recipe_path() -> Path:
-    return resources.find("runtimes") / "quickjs" / "recipe.toml"
+def build(folder: Path, work: Path, progress: Progress, *, typescript: bool) -> None:
+    """Make the portable runtime of JavaScript, or of TypeScript, whose types are stripped first.
 
+    Args:
+        folder: Filled with the snapshot, its entry points, the guest's files and licence texts.
+        work: Scratch space, kept by nobody.
+        progress: Told about each step.
+        typescript: Which of the two.
 
-def _inputs(language: str) -> list[Path | str]:
-    package, pins = resources.package_folder(), resources.find("runtimes")
-    return [
-        language,
-        importlib.metadata.version("tzdata"),
-        pins / "quickjs" / "package-lock.json",
-        _recipe_path(),
-        pins / "quickjs" / "glue.wat",
-        pins / "quickjs" / "standalone.wat",
-        *_training(),
-        *sorted((pins / "quickjs" / LICENCES).iterdir()),
-        pins / LICENCES / _TIME_ZONES_LICENCE,
-        *sorted((package / "languages" / "guest").glob("*script_*.js")),
-        *(package / name for name in _SOURCES),
-    ]
-
-
-def _build(folder: Path, work: Path, progress: Progress, *, typescript: bool) -> None:
+    Raises:
+        ToolMissing, ToolFailed: Upstream or a tool cannot be had.
+        BuildFailed: The engine failed while it was trained or warmed.
+    """
     pins = resources.find("runtimes")
-    recipe = tomllib.loads(_recipe_path().read_text())
+    recipe = tomllib.loads(recipe_file("quickjs").read_text())
     progress.step("fetch pinned upstream packages")
     modules = install_packages(pins / "quickjs", work / "npm")
     binaryen = Binaryen(modules, recipe["binaryen"]["features"])
@@ -103,7 +87,8 @@ def _build(folder: Path, work: Path, progress: Progress, *, typescript: bool) ->
     merged = work / "merged.wasm"
     binaryen.merge([(upstream, "main"), (glue, "glue")], merged)
     stdlib.write_root(stdlib.time_zones(), work)
-    progress.step(f"count what {len(_training())} programs do, inline the calls that were made most often")
+    programs = len(training_programs("quickjs"))
+    progress.step(f"count what {programs} programs do, inline the calls that were made most often")
     trained = _trained(merged.read_bytes(), work)
     progress.step("start QuickJS, load the library, warm up, take the snapshot")
     stripper = _stripper(modules, recipe["typescript"]) if typescript else None
@@ -129,17 +114,12 @@ def _build(folder: Path, work: Path, progress: Progress, *, typescript: bool) ->
         entry["standalone"] = table
     (folder / ENTRY).write_text(json.dumps(entry))
     shutil.copytree(pins / "quickjs" / LICENCES, folder / LICENCES)
-    shutil.copy(pins / LICENCES / _TIME_ZONES_LICENCE, folder / LICENCES)
+    shutil.copy(pins / LICENCES / TIME_ZONES_LICENCE, folder / LICENCES)
     texts = list(recipe["upstream"]["licences"])
     if typescript:
         texts += recipe["typescript"]["licences"]
     for relative in texts:
         shutil.copyfile(modules / relative, folder / LICENCES / relative.replace("/", "-"))
-
-
-def _training() -> list[Path]:
-    """Return the programs that the engine is trained with; see docs/explanation/python-runtime.md."""
-    return sorted((resources.find("runtimes") / "quickjs" / "training").glob("*.js"))
 
 
 def _trained(merged: bytes, work: Path) -> bytes:
@@ -281,7 +261,7 @@ class _Builder:
         self._get_ready(None)
         memory = self._machine.exported_memory(COUNTERS)
         counters.forget(memory.view)
-        for path in _training():
+        for path in training_programs("quickjs"):
             said = self._guest.rehearse(path.read_bytes())
             if json.loads(said)["status"] != "ok":
                 msg = f"{path}: {said.decode(errors='replace')}"
@@ -458,17 +438,3 @@ _WARMING = (
     (b"import fs from 'node:fs'; fs.writeFileSync('a', 'b'); fs.readFileSync('a', 'utf8')", "ok"),
     (b"delete globalThis.rows; delete globalThis.fib; delete globalThis.fs; 1 + 1", "ok"),
 )
-
-
-def _recipe(language: str) -> Recipe:
-    typescript = language == "typescript"
-
-    def build(folder: Path, work: Path, progress: Progress) -> None:
-        _build(folder, work, progress, typescript=typescript)
-
-    inputs: Callable[[], Iterable[Path | str]] = lambda: _inputs(language)  # noqa: E731
-    return Recipe(name=language, inputs=inputs, build=build, modules=(SNAPSHOT,))
-
-
-JAVASCRIPT = _recipe("javascript")
-TYPESCRIPT = _recipe("typescript")

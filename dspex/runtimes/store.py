@@ -7,6 +7,7 @@ next build of the same name.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,10 +15,10 @@ import re
 import shutil
 import stat
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import filelock
 import platformdirs
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ MANIFEST = "manifest.json"
 LOCK_TIMEOUT_S = 900.0
 """Longest wait for another process that builds the same thing."""
 
+_VERIFIED = ".verified.json"
+"""How the files of a result looked when they were last read and found right."""
+_SETTLED_NS = 2 * 10**9
+"""A file that was changed this lately may be changed again without its times telling."""
 _KEY_CHARS = 16
 _SCRATCH = re.compile(r"[a-z0-9_]{8}")
 """What `tempfile` appends to the name of a folder."""
@@ -84,6 +89,35 @@ def check_above(folder: Path) -> None:
             raise CacheUntrusted(msg)
 
 
+def _looks(folder: Path, names: Iterable[str]) -> dict[str, list[int]] | None:
+    """Return what the system says of each file; None if one is missing, or was changed a moment ago."""
+    found = {}
+    for name in names:
+        try:
+            state = (folder / name).lstat()
+        except FileNotFoundError:
+            return None
+        if not stat.S_ISREG(state.st_mode) or time.time_ns() - state.st_ctime_ns < _SETTLED_NS:
+            return None
+        found[name] = [state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns]
+    return found
+
+
+def _read_looks(folder: Path) -> object:
+    try:
+        return json.loads((folder / _VERIFIED).read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _keep_looks(folder: Path, looks: dict[str, list[int]]) -> None:
+    """Note how the files looked when they were right, if anything may be written there."""
+    with contextlib.suppress(OSError), tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as file:
+        file.write(json.dumps(looks).encode())
+        file.close()
+        Path(file.name).replace(folder / _VERIFIED)
+
+
 class Store:
     """Folders by name and key under one root.
 
@@ -129,6 +163,8 @@ class Store:
         if self.has(name, key) and not fresh:
             self.check_private(self.root)
             return self.folder(name, key)
+        import filelock  # noqa: PLC0415 - it brings asyncio and sqlite, and few starts build
+
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.check_private(self.root)
         target = self.folder(name, key)
@@ -158,6 +194,8 @@ class Store:
         Returns:
             Whether this call deleted it.
         """
+        import filelock  # noqa: PLC0415 - see above
+
         name = folder.name[: -_KEY_CHARS - 1]
         try:
             with filelock.FileLock(self.root / f"{name}.lock", timeout=0):
@@ -174,14 +212,23 @@ class Store:
     def verify(self, folder: Path) -> None:
         """Check every file of a result against its manifest.
 
+        Files are read once: those that the system has not changed since are known by size, place and times. The time of
+        the last change cannot be set by a program, so nobody but root changes a file unseen.
+
         Raises:
             ArtifactDamaged: naming the first file that differs.
         """
-        for name, expected in self._manifest(folder)["files"].items():
+        files = self._manifest(folder)["files"]
+        before = _looks(folder, (MANIFEST, *files))
+        if before is not None and before == _read_looks(folder):
+            return
+        for name, expected in files.items():
             path = folder / name
             if not path.is_file() or file_digest(path) != expected:
                 msg = f"{path}: not the file that was built; delete {folder} to build it again"
                 raise ArtifactDamaged(msg)
+        if before is not None and before == _looks(folder, (MANIFEST, *files)):
+            _keep_looks(folder, before)
 
     def check_private(self, folder: Path) -> None:
         """Check that nobody but this user and root can write to `folder`, or put another in its place.

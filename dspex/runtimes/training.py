@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import wasmtime
 
-from dspex import resources
 from dspex.runtimes.builder import STDLIB, Builder, open_up
 from dspex.runtimes.profile import COUNTERS, Profile, count
+from dspex.runtimes.recipes import training_programs
 from dspex.runtimes.stdlib import time_zones
 from dspex.runtimes.tuning import tune
 from dspex.wasm.emscripten import BaseLayer
@@ -20,14 +20,7 @@ from dspex.wasm.engine import new_engine
 from dspex.wasm.instance import Machine
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from dspex.runtimes.progress import Progress
-
-
-def programs() -> list[Path]:
-    """Return the programs that the interpreter is trained with."""
-    return sorted((resources.find("runtimes") / "pyodide" / "training").glob("*.py"))
 
 
 def train(module: bytes, stdlib: bytes, recipe: dict[str, Any], progress: Progress) -> bytes:
@@ -62,7 +55,7 @@ def measure(module: bytes, files: BaseLayer, recipe: dict[str, Any], progress: P
     builder = Builder(opened, slot, recipe, machine)
     builder.start(files)
     memory = machine.exported_memory(COUNTERS)
-    found = programs()
+    found = training_programs("pyodide")
     progress.step(f"count what {len(found)} programs do")
     sources = [path.read_text() for path in found]
     for path, source in zip(found, sources, strict=True):

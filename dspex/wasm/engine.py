@@ -3,7 +3,7 @@
 One is for interpreters, which are interrupted through their own flag. The other is for programs that
 are compiled as they come: they count fuel and compare epochs, and are compiled without threads.
 
-Compiling and keying belong to `dspex.wasm.artifacts`, instances to `dspex.wasm.instance`.
+Compiling and keying belong to `dspex.runtimes.locate`, instances to `dspex.wasm.instance`.
 """
 
 from __future__ import annotations
@@ -11,17 +11,11 @@ from __future__ import annotations
 import wasmtime
 
 from dspex.wasm import ffi
+from dspex.wasm.configuration import WASM_STACK_BYTES
 from dspex.wasm.memories import GuestMemories
-
-WASM_STACK_BYTES = 32 << 20
-"""Native stack for guest frames. A C function of the guest may use a hundred bytes here for each ten
-that it uses of Emscripten's own stack, which is the only one that CPython watches."""
 
 NATIVE_STACK_BYTES = WASM_STACK_BYTES + (16 << 20)
 """What a thread needs that runs such guests: the host's own frames lie beneath theirs."""
-
-CONFIGURATION = "exceptions,gc,hints,stack=32M,opt=speed"
-"""Part of the key of everything compiled; changes with `new_engine`."""
 
 
 def new_engine() -> wasmtime.Engine:

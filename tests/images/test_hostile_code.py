@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from dspex.languages.python import ENTRY, ENVIRONMENT, REPLY_FD
-from dspex.runtimes import interpreter, locate
+from dspex.runtimes import interpreter, locate, recipes
 from dspex.runtimes.images import assemble, freeze_stage
 from dspex.runtimes.images.assemble import Contents
 from dspex.runtimes.images.errors import ImageFailed
@@ -35,7 +35,7 @@ STAGE_S = 100.0
 def attempt(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Return what builds an image of one package `a` as far as its snapshot."""
     base = locate.portable_runtime("python")
-    main = locate.portable(interpreter.RECIPE, Silent()) / interpreter.MAIN
+    main = locate.portable(recipes.INTERPRETER, Silent()) / interpreter.MAIN
     opened, slot, layout = assemble._opened(
         None, {}, main, tmp_path_factory.mktemp("work"), Silent()  # type: ignore[arg-type] - nothing is linked
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dspex import images
-from dspex.runtimes import interpreter
+from dspex.runtimes import interpreter, recipes
 from dspex.runtimes.images import registry
 from dspex.runtimes.images.errors import LinkRefused, LockInvalid, ResolveFailed, WheelRefused
 from dspex.runtimes.images.link import link
@@ -240,7 +240,7 @@ def joined(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], bytes]:
     """Return what links one native module, given as text, into the interpreter."""
     from dspex.runtimes import locate
 
-    main = locate.portable(interpreter.RECIPE, Silent()) / interpreter.MAIN
+    main = locate.portable(recipes.INTERPRETER, Silent()) / interpreter.MAIN
     binaryen = interpreter.fetch_tools(tmp_path_factory.mktemp("tools"), Silent())
     offered = {(module, name) for name in IMPLEMENTED for module in ("env", "wasi_snapshot_preview1")}
 

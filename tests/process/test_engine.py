@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -334,6 +336,16 @@ def test_a_job_that_is_cancelled_in_the_line_never_runs() -> None:
             waiting[1].outcome(timeout_s=2)
         assert running.outcome().value == "ran"
         assert [waiting[0].outcome().value, waiting[2].outcome().value] == ["never", "never"]
+
+
+def test_a_process_that_only_calls_an_engine_loads_nothing_that_builds_or_serves() -> None:
+    program = (
+        "import sys, dspex; dspex.run('1'); "
+        "print({'wasmtime', 'filelock', 'dspex.runtimes.builder', 'dspex.languages.python'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+
+    assert done.stdout == "set()\n"
 
 
 def test_many_threads_share_an_engine(engine: dspex.Engine) -> None:

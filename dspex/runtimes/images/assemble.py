@@ -21,6 +21,7 @@ from dspex.runtimes.images import freeze_stage
 from dspex.runtimes.images.errors import ImageFailed
 from dspex.runtimes.images.link import Layout, link
 from dspex.runtimes.images.sidemodule import take_apart
+from dspex.runtimes.recipes import LICENCES, recipe_file
 from dspex.wasm.emscripten import IMPLEMENTED
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def assemble(
     )
     for name in (ENTRY, ROOT_DATA, ROOT_INDEX):
         shutil.copyfile(stage / name, folder / name)
-    shutil.copytree(base / pyodide.LICENCES, folder / pyodide.LICENCES)
+    shutil.copytree(base / LICENCES, folder / LICENCES)
 
 
 def _opened(
@@ -113,7 +114,7 @@ def _recipe() -> dict[str, Any]:
 
     Many packages take sizes and structures from `ctypes`. That works; calling a foreign function does not.
     """
-    recipe = tomllib.loads(interpreter.recipe_path().read_text())
+    recipe = tomllib.loads(recipe_file("pyodide").read_text())
     recipe["start"]["builtin_modules_removed"].remove("_ctypes")
     return recipe
 

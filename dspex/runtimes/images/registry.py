@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dspex import resources
-from dspex.runtimes import pyodide
+from dspex.runtimes import recipes
 from dspex.runtimes.images.errors import ImageUnknown, LockInvalid, ResolveFailed, WheelRefused
 from dspex.runtimes.images.lockfile import FILE_BYTES_MAX, NAME, Lock, Package
 from dspex.runtimes.recipe import Recipe
@@ -196,7 +196,7 @@ def recipe_of_lock(lock: Lock) -> Recipe:
     def build(folder: Path, work: Path, progress: Progress) -> None:
         _build(lock, folder, work, progress)
 
-    return Recipe(name=_recipe_name(lock.image), inputs=inputs, build=build, modules=(pyodide.SNAPSHOT,))
+    return Recipe(name=_recipe_name(lock.image), inputs=inputs, build=build, modules=recipes.RECIPES[LANGUAGE].modules)
 
 
 def _build(lock: Lock, folder: Path, work: Path, progress: Progress) -> None:
@@ -207,7 +207,7 @@ def _build(lock: Lock, folder: Path, work: Path, progress: Progress) -> None:
         fetch(lock.packages)
         contents = contents_of(lock)
     base = locate.portable_runtime(LANGUAGE, progress)
-    main = locate.portable(interpreter.RECIPE, progress) / interpreter.MAIN
+    main = locate.portable(recipes.INTERPRETER, progress) / interpreter.MAIN
     assemble.assemble(
         contents, folder, work, progress, base=base, main=main, compile_module=locate.compile_module
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dspex.runtimes import store as stores
 from dspex.runtimes.store import (
     CACHE_ENVIRONMENT_NAME,
     ArtifactDamaged,
@@ -21,6 +24,7 @@ from dspex.runtimes.store import (
     Store,
     cache_folder,
     digest,
+    file_digest,
 )
 
 if TYPE_CHECKING:
@@ -171,6 +175,61 @@ def test_a_damaged_result_is_noticed_and_named(store: Store, damage: str):
 
     with pytest.raises(ArtifactDamaged, match=str(folder)):
         store.verify(folder)
+
+
+@pytest.fixture
+def verified(store: Store, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a result whose files have been read and found right."""
+    monkeypatch.setattr(stores, "_SETTLED_NS", 0)
+    folder = store.get("thing", KEY, writes("right"))
+    store.verify(folder)
+    return folder
+
+
+def test_what_was_verified_is_not_read_again(store: Store, verified: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(stores, "file_digest", lambda path: pytest.fail(f"{path} was read again"))
+
+    store.verify(verified)
+
+
+@pytest.mark.parametrize("damage", ["file", "manifest.json", "missing", "another file in its place"])
+def test_damage_after_that_is_noticed_though_size_and_time_are_the_same(store: Store, verified: Path, damage: str):
+    if damage == "missing":
+        (verified / "file").unlink()
+    elif damage == "another file in its place":
+        (verified / "other").write_text("wrong")
+        shutil.copystat(verified / "file", verified / "other")
+        (verified / "other").replace(verified / "file")
+    else:
+        path = verified / damage
+        before = path.stat()
+        path.write_text(path.read_text().translate({ord("r"): "w", ord("a"): "b"}))
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+
+    with pytest.raises(ArtifactDamaged, match=str(verified)):
+        store.verify(verified)
+
+
+def test_a_file_that_was_changed_a_moment_ago_is_read_again(store: Store, monkeypatch: pytest.MonkeyPatch):
+    folder = store.get("thing", KEY, writes("right"))
+    store.verify(folder)
+    read = []
+    monkeypatch.setattr(stores, "file_digest", lambda path: (read.append(path), file_digest(path))[1])
+
+    store.verify(folder)
+
+    assert read == [folder / "file"]
+
+
+@pytest.mark.parametrize("note", ["", "[]", "{nonsense", '{"file": [1, 2, 3, 4, 5]}'])
+def test_a_note_that_is_none_is_no_excuse(store: Store, verified: Path, note: str):
+    (verified / stores._VERIFIED).write_text(note)
+    store.verify(verified)
+
+    (verified / "file").write_text("wrong")
+    with pytest.raises(ArtifactDamaged):
+        store.verify(verified)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "{nonsense"])
