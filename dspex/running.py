@@ -59,7 +59,7 @@ class RunningJob:
     @property
     def done(self) -> bool:
         """Whether `outcome` would return at once."""
-        return self._job is None or self._job.future.done()
+        return self._job is None or self._job.over
 
     @property
     def settled(self) -> Future[Facts] | None:
@@ -70,7 +70,7 @@ class RunningJob:
     def decoding_bytes(self) -> int:
         """How much `outcome` has to decode, once the run has ended."""
         job = self._job
-        if self._outcome is not None or job is None or not job.future.done():
+        if self._outcome is not None or job is None or not job.over:
             return 0
         facts = job.facts
         value_bytes = len(facts.ended.value) if facts.ended is not None else 0
@@ -80,7 +80,7 @@ class RunningJob:
     def writes_back(self) -> bool:
         """Whether `outcome` has files of the host to write, once the run has ended."""
         job = self._job
-        if self._outcome is not None or job is None or not job.future.done():
+        if self._outcome is not None or job is None or not job.over:
             return False
         return bool(job.facts.mounted or job.facts.removed)
 
@@ -97,9 +97,9 @@ class RunningJob:
         """
         if self._outcome is None:
             assert self._job is not None
-            if not self._job.future.done():
+            if not self._job.over:
                 self._supervisor.check_may_wait()
-            facts = self._job.future.result(timeout_s)
+            facts = self._job.result(timeout_s)
             with self._settling:
                 if self._outcome is None:
                     self._outcome = self._settle(self._job, facts)
@@ -129,7 +129,7 @@ class RunningJob:
         limit `grace_s`, the process is killed all the same.
         """
         job = self._job
-        if job is None or job.future.done():
+        if job is None or job.over:
             return
         if isinstance(self._place, Pool):
             self._supervisor.cancel(self._place, job)

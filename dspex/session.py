@@ -108,7 +108,7 @@ class Session:
         """Whether no further run is possible."""
         return self._closed or bool(self._seat.closed_because) or self._supervisor.ended
 
-    def submit(
+    def _order(
         self,
         code: str | bytes,
         *,
@@ -122,8 +122,8 @@ class Session:
         timeout_s: float | None = None,
         on_output: OutputCallback | None = None,
         record: Recording | None = None,
-    ) -> RunningJob:
-        """Begin a run in the session and return at once; the parameters are those of `run`."""
+    ) -> tuple[Job | Outcome, Recording | None]:
+        """Check a request and number the run."""
         effective = tightened(self._policy, policy)
         self._runs += 1
         every = self._tools if tools is None else {**self._tools, **tools}
@@ -134,12 +134,19 @@ class Session:
             mounted=self._mounted, record=record, image=self._image,
         )
         self._mounted = True
-        return self._begun(made, record)
+        return made, record
 
-    def _begun(self, made: Job | Outcome, record: Recording | None = None) -> RunningJob:
+    @method_like(_order)
+    def submit(self, *args: Any, **kwargs: Any) -> RunningJob:
+        """Begin a run in the session and return at once; the parameters are those of `run`."""
+        return self._begun(self._supervisor.submit_to, *self._order(*args, **kwargs))
+
+    def _begun(
+        self, send: Callable[[Seat, Job], None], made: Job | Outcome, record: Recording | None = None
+    ) -> RunningJob:
         job = RunningJob(made, self._supervisor, self._seat, self, record)
         if not isinstance(made, Outcome):
-            self._supervisor.submit_to(self._seat, made)
+            send(self._seat, made)
         return job
 
     def replay(self, recording: Recording) -> Outcome:
@@ -163,11 +170,11 @@ class Session:
             run_number=self._runs, single=False, mounted=self._mounted,
         )
         self._mounted = True
-        outcome = self._begun(made).outcome_or_cancel()
+        outcome = self._begun(self._supervisor.serve_in, made).outcome_or_cancel()
         replayed.check()
         return outcome
 
-    @method_like(submit)
+    @method_like(_order)
     def run(self, *args: Any, **kwargs: Any) -> Outcome:
         """Run a program in the session's state; the parameters mean what they do in `Engine.run`.
 
@@ -175,7 +182,7 @@ class Session:
             RequestError, TypeError: The request cannot be used; nothing ran.
             SessionClosed: The session is closed.
         """
-        return self.submit(*args, **kwargs).outcome_or_cancel()
+        return self._begun(self._supervisor.serve_in, *self._order(*args, **kwargs)).outcome_or_cancel()
 
     @method_like(submit)
     def stream(self, *args: Any, **kwargs: Any) -> Stream:

@@ -6,8 +6,9 @@ while) is `dspex.supervisor.ending`'s work, in the caller's thread.
 
 from __future__ import annotations
 
+import threading
 import time
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -44,11 +45,15 @@ class Facts:
 
 
 class Job:
-    """A run that was asked for; its future gives `Facts`, or raises what kept it from running."""
+    """A run that was asked for; `result` gives its `Facts`, or raises what kept it from running.
+
+    Event loops wait for the future. A thread waits for the lock: it may be interrupted at any moment, and must not
+    leave a future's own lock locked, on which the supervisor would then wait for ever.
+    """
 
     __slots__ = (
-        "began_s", "budget", "facts", "flow", "frame", "future", "grace_s", "mounts", "on_call", "on_output",
-        "run", "worker",
+        "_error", "_underway", "began_s", "budget", "facts", "flow", "frame", "future", "grace_s", "mounts", "on_call",
+        "on_output", "over", "run", "worker",
     )
 
     def __init__(
@@ -83,6 +88,12 @@ class Job:
         self.budget = message.budget
         self.facts = Facts(language)
         self.future: Future[Facts] = Future()
+        self.over = False
+        """Whether `result` would return at once."""
+        self._error: BaseException | None = None
+        self._underway = threading.Lock()
+        """Locked until it is over."""
+        self._underway.acquire()
         self.grace_s = grace_s
         self.on_output = on_output
         self.on_call = on_call
@@ -99,10 +110,40 @@ class Job:
     def settle(self) -> None:
         """Give the facts to whoever waits; settling twice is settling once."""
         self.facts.wall_s = time.monotonic() - self.began_s if self.began_s else 0.0
-        if not self.future.done():
+        if not self.over:
+            self._end()
             self.future.set_result(self.facts)
 
     def refuse(self, error: BaseException) -> None:
         """Raise `error` at whoever waits, because the run never began or nobody can hear of it."""
-        if not self.future.done():
+        if not self.over:
+            self._error = error
+            self._end()
             self.future.set_exception(error)
+
+    def cancel(self) -> None:
+        """Raise `CancelledError` at whoever waits, because it never began and will not."""
+        if not self.over:
+            self._error = CancelledError()
+            self._end()
+            self.future.cancel()
+
+    def _end(self) -> None:
+        self.over = True
+        self._underway.release()
+
+    def result(self, timeout_s: float | None = None) -> Facts:
+        """Wait for the end.
+
+        Raises:
+            TimeoutError: It has not ended after `timeout_s` seconds.
+            concurrent.futures.CancelledError: It was cancelled before it began.
+            Exception: What kept it from running.
+        """
+        if not self.over:
+            if not self._underway.acquire(timeout=-1 if timeout_s is None else timeout_s):
+                raise TimeoutError
+            self._underway.release()
+        if self._error is not None:
+            raise self._error
+        return self.facts

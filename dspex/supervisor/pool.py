@@ -150,15 +150,27 @@ class Pool:
             job.worker.kill(WorkerCrashed(KILLED, reason="its run was cancelled"))
         elif job in self._waiting:
             self._waiting.remove(job)
-            job.future.cancel()
+            job.cancel()
+
+    def lend(self, job: Job) -> Worker | None:
+        """Let the calling thread speak to a warm worker; None if there is none."""
+        return self.stock.lend(job)
+
+    def done(self, _worker: Worker) -> Callable[[], None] | None:
+        """Take note, in that thread, that a worker has served; return what the loop is to do at once, if anything."""
+        return self.tidy if self.closing or self._stock_low else None
 
     def give_up(self, job: Job) -> None:
         """Give a job up that a caller's thread has begun, or was about to begin, and does not wait for any more."""
-        worker = job.worker
+        worker = self.stock.lent_for(job)
         if worker is not None:
+            worker.kill(WorkerCrashed(KILLED, reason="its run was cancelled"))
             worker.take_back()
-            self.cancel(job)
         self.tidy()
+
+    def may_rest(self) -> bool:
+        """Tell whether a worker that has served may be left unread: here a program's process serves others."""
+        return False
 
     def order_session(self, order: SessionOrder) -> None:
         """Fork a worker for one session only; an idle one gives way to it if need be."""
@@ -265,6 +277,10 @@ class Pool:
         """Take note that a session has something to do, or is closed."""
         self._resting.pop(seat, None)
 
+    def knows_rest(self, seat: Seat) -> bool:
+        """Tell, to any thread, whether a session is known as one that can give way."""
+        return not self.settings.parks or seat in self._resting
+
     def note_unparkable(self) -> None:
         """Take note that a session that was to give way cannot, so that one who waits need not."""
         if self._session_line:
@@ -282,7 +298,10 @@ class Pool:
             if since > latest:
                 return
             self.note_work(seat)
-            seat.park()
+            if seat.used_s > since:
+                self._resting[seat] = seat.used_s
+            else:
+                seat.park()
 
     def dismiss(self, worker: Worker) -> None:
         """Kill a worker that nobody uses and give its place to who waits."""
@@ -377,11 +396,6 @@ class Pool:
         room = min(self._room(), FORKS_AT_ONCE_MAX - len(self._forking))
         for _ in range(min(wanted, room)):
             self._fork(self._zygote, next(_NUMBERS), settings.requests_per_worker)
-
-    @property
-    def wants_tidying(self) -> bool:
-        """Whether a thread that is done with a worker should have it buried now, and not with the next ones."""
-        return self.closing or self._stock_low
 
     @property
     def _stock_low(self) -> bool:

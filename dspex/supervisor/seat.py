@@ -7,6 +7,7 @@ place when it is asked for something. The caller's face of a session is `dspex.s
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import deque
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
@@ -111,6 +112,10 @@ class Seat:
         self.ready: Future[None] = Future()
         """Settled when the worker is there, or cannot be had."""
         self.closed_because = ""
+        self.asked: deque[None] = deque()
+        """One for each thing that was asked of the loop and has not reached it yet: nothing may overtake it."""
+        self.used_s = 0.0
+        """When a thread last began a run itself, by the monotonic clock."""
 
     @property
     def parked(self) -> bool:
@@ -202,6 +207,43 @@ class Seat:
 
     # Its runs, and those who want its state.
 
+    def lend(self, job: Job) -> Worker | None:
+        """Let the calling thread speak to the session's worker; None if something else is before it."""
+        worker = self._worker
+        if worker is None or self.asked or self._line or self._occupied or self.closed_because:
+            return None
+        if not worker.lend(job):
+            return None
+        self._state, self._parkable = None, True
+        self.used_s = time.monotonic()
+        return worker
+
+    def done(self, worker: Worker) -> Callable[[], None] | None:
+        """Take the worker back from a thread, in it, after a run; return what the loop is to do at once, if anything."""
+        if worker.gone:
+            return worker.take_back
+        if worker.give_back():
+            return lambda: self._resume(worker)
+        if self._line or not self._pool.knows_rest(self):
+            return self._go_on
+        return None
+
+    def _resume(self, worker: Worker) -> None:
+        """Do what could not be done while the worker was lent."""
+        worker.stir()
+        self._go_on()
+
+    def give_up(self, job: Job) -> None:
+        """Interrupt a job that a thread has begun, or was about to begin, and does not wait for any more."""
+        if self._worker is not None:
+            self._worker.recover(job)
+        self.cancel(job)
+        self._go_on()
+
+    def may_rest(self) -> bool:
+        """Tell whether the worker may be left unread until the next run."""
+        return not self._occupied and not self._line and not self.closed_because
+
     def submit(self, job: Job) -> None:
         """Run a job in the session, after those before it."""
         self._join(job)
@@ -256,8 +298,11 @@ class Seat:
     def _go_on(self) -> None:
         """Begin what is next, if nothing is under way."""
         while self._line and not self._busy and not self.closed_because:
-            one, worker = self._line.popleft(), self._worker
+            worker = self._worker
             assert worker is not None
+            if not worker.stir():
+                return  # a thread is at it, which says when it is done; or all has been refused
+            one = self._line.popleft()
             self._pool.note_work(self)
             if isinstance(one, StateWish):
                 self._save(worker, one)
@@ -277,7 +322,7 @@ class Seat:
             job.worker.interrupt(job)
         elif job in self._line:
             self._line.remove(job)
-            job.future.cancel()
+            job.cancel()
 
     def close(self, reason: str = "") -> None:
         """Kill the worker; closing twice is closing once."""

@@ -65,6 +65,14 @@ class Stock:
             if worker in self._workers:
                 self._workers.remove(worker)
 
+    def lent_for(self, job: Job) -> Worker | None:
+        """Return the worker that is lent for a job, though the job, or the stock, may not know it."""
+        with self._lock:
+            candidates = list(self._lent)
+        if job.worker is not None:
+            candidates.append(job.worker)
+        return next((worker for worker in candidates if worker.is_lent_for(job)), None)
+
     def ended(self) -> list[Worker]:
         """Return those whose thread is done with them, as they have served."""
         with self._lock:

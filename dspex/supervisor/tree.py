@@ -145,16 +145,21 @@ class Supervisor:
         Raises:
             RuntimeError, SessionClosed: Nobody may wait here; see `check_may_wait`.
         """
+        if not self._served_here(pool, job):
+            self.submit(pool, job, wait=wait)
+
+    def serve_in(self, seat: Seat, job: Job) -> None:
+        """Run a job in a session, as `serve` does."""
+        if not self._served_here(seat, job):
+            self.submit_to(seat, job)
+
+    def _served_here(self, place: Pool | Seat, job: Job) -> bool:
         self.check_may_wait()
         try:
-            if job.only_ends and direct.serve(pool.stock, job, lambda act: self._call(act, job)):
-                if pool.wants_tidying:
-                    self._call(pool.tidy)
-                return
+            return job.only_ends and direct.serve(place, job, lambda act: self._call(act, job))
         except BaseException:
-            self._call(lambda: pool.give_up(job))
+            self._call(lambda: place.give_up(job))
             raise
-        self.submit(pool, job, wait=wait)
 
     def cancel(self, pool: Pool, job: Job) -> None:
         """Give a job up and kill its worker, if it has one."""
@@ -203,20 +208,20 @@ class Supervisor:
         """
         state = StateWish(parking=False)
         twin = Seat(pool, terms, origin=state.future)
-        if not self._call(lambda: seat.fork(ForkWish(twin, state))):
+        if not self._ask(seat, lambda: seat.fork(ForkWish(twin, state))):
             twin.refuse(self.ending())
         return twin
 
     def state_of(self, seat: Seat, *, parking: bool = False) -> Future[SealedState | None]:
         """Return a session's state as it is after the runs before; with `parking`, park it and give none."""
         wish = StateWish(parking=parking)
-        if not self._call(lambda: seat.wish(wish)):
+        if not self._ask(seat, lambda: seat.wish(wish)):
             wish.refuse(self.ending())
         return wish.future
 
     def submit_to(self, seat: Seat, job: Job) -> None:
         """Run a job in a session."""
-        self._call(lambda: seat.submit(job), job)
+        self._ask(seat, lambda: seat.submit(job), job)
 
     def cancel_in(self, seat: Seat, job: Job) -> None:
         """Interrupt a session's job, keeping its state."""
@@ -224,7 +229,7 @@ class Supervisor:
 
     def close_seat(self, seat: Seat) -> None:
         """Close a session."""
-        self._call(seat.close)
+        self._ask(seat, seat.close)
 
     def worker_pids(self) -> list[int]:
         """Return the processes of all workers, for diagnosis and tests."""
@@ -233,6 +238,8 @@ class Supervisor:
 
         def look() -> None:
             pools = self._pools.values()
+            for pool in pools:
+                pool.tidy()
             found.set_result([worker.pid for pool in pools for worker in pool.workers])
 
         return found.result() if self._call(look) else []
@@ -261,6 +268,16 @@ class Supervisor:
         if job is not None:
             job.refuse(self.ending())
         return False
+
+    def _ask(self, seat: Seat, function: Callable[[], None], job: Job | None = None) -> bool:
+        """Ask something of a session that nothing may overtake which is asked later."""
+
+        def act() -> None:
+            seat.asked.pop()
+            function()
+
+        seat.asked.append(None)
+        return self._call(act, job)
 
     @property
     def ended(self) -> bool:

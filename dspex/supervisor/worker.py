@@ -39,6 +39,7 @@ from dspex.protocol.messages import (
     encode,
 )
 from dspex.protocol.turn import Conversation, TurnError
+from dspex.supervisor.direct import Lending
 from dspex.supervisor.lease import Lease
 from dspex.supervisor.twins import CopyGate
 
@@ -78,6 +79,9 @@ class Owner(Protocol):
 
     def worker_gone(self, worker: Worker) -> None:
         """Take note that the worker will never serve again."""
+
+    def may_rest(self) -> bool:
+        """Tell whether a worker that has served, and will again, may be left unread until it is asked."""
 
 
 class Worker:
@@ -134,7 +138,9 @@ class Worker:
         self._errand_unsent = False
         self._lock = threading.Lock()
         """Held while the socket is written to: answers come from the threads of tools."""
-        self._attended = self._lent = False
+        self._attended = self._rests = self._killed = self._stir_wanted = False
+        self._lent: Lending | None = None
+        """While a caller's thread speaks to it."""
         self.broken: TurnError | None = None
         """How it broke the rules while it was lent."""
         self._calls_open: set[int] = set()
@@ -184,47 +190,89 @@ class Worker:
     # Who reads from it.
 
     def rest(self, nursery: trio.Nursery) -> None:
-        """Wait for a job without a task that reads: a fresh worker has nothing to say.
+        """Wait for a job without a task that reads: who has not been asked has nothing to say.
 
         Args:
             nursery: Where it is attended to later, and the rest of a large request is sent from; it outlives the worker.
         """
         self._nursery = nursery
 
-    def stir(self) -> None:
-        """Have a task read from now on, unless one does, or the worker is lent. In the supervisor's thread."""
-        if self._attended or self._nursery is None:
-            return
+    def stir(self) -> bool:
+        """Have a task read from now on, unless one does. In the supervisor's thread.
+
+        Returns:
+            Whether the loop may speak to it now; not while it is lent, nor when it is gone.
+        """
+        if self._attended:
+            return True
+        if self._nursery is None:
+            return False
         with self._lock:
-            if self._lent:
-                return
+            if self._lent is not None:
+                self._stir_wanted = True
+                return False
             self._attended = True
         if not self.gone:
             self._nursery.start_soon(self.attend)
-            return
+            return True
         if self.requests_left:
             self._signal(signal.SIGKILL)
         self._finish()
+        return False
 
     def lend(self, job: Job) -> bool:
-        """Let the calling thread speak to the worker, for this job; False if the loop reads from it already."""
+        """Let the calling thread speak to the worker, for this job; False if the loop reads from it already.
+
+        Who is refused will ask again: a session's worker comes to rest after its next run then.
+        """
         with self._lock:
-            if self._attended or self._lent or self.gone:
+            if self._attended or self._lent is not None or self.gone:
+                self._rests = True
                 return False
             job.worker = self
-            self._lent = True
+            self._lent = Lending(job)
         return True
+
+    def is_lent_for(self, job: Job) -> bool:
+        """Tell whether a thread speaks to it for this job."""
+        lending = self._lent
+        return lending is not None and lending.job is job
 
     def begin_lent(self, job: Job) -> bool:
         """Send a job, in the thread that the worker is lent to; False if it is dead and nothing was sent."""
-        with self._lock:
-            try:
-                self._send_now(job.frame)
-            except OSError:
-                self.gone = True
-                return False
+        lending = self._lent
+        assert lending is not None, "who speaks to a worker has borrowed it"
+        lending.frame = job.frame
         self._note_begun(job)
+        lending.begun = True
+        try:
+            with self._lock:
+                lending.sent.extend(map(self._connection.send, (lending.frame,)))
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.job, job.frame = None, lending.frame
+            self.gone = True
+            return False
+        self._unsent = lending.unsent
         return True
+
+    def hear_lent(self) -> list[FromWorker] | None:
+        """Return the messages that have arrived; None at the end. For the thread that the worker is lent to.
+
+        Raises:
+            TurnError: The worker broke the rules.
+        """
+        lending = self._lent
+        assert lending is not None, "who listens to a worker has borrowed it"
+        heard = lending.heard
+        try:
+            heard.extend(map(self._connection.recv, (RECEIVE_BYTES,)))
+        except BlockingIOError:
+            return []
+        except OSError:
+            return None
+        return self._conversation.receive(heard[-1]) if heard[-1] else None
 
     def handle_lent(self, messages: list[FromWorker]) -> None:
         """Handle messages in the thread that the worker is lent to.
@@ -235,12 +283,51 @@ class Worker:
         for message in messages:
             self._handle_message(message)
 
+    def give_back(self) -> bool:
+        """End the lending, in the thread that it was lent to; tell whether the loop has wanted it meanwhile."""
+        with self._lock:
+            self._lent = None
+            wanted, self._stir_wanted = self._stir_wanted, False
+        return wanted
+
     def take_back(self) -> None:
         """Go on in the supervisor's loop with a worker that was lent, or bury it if it has served."""
+        if self._end_lending() is not None:
+            self._go_on_in_loop()
+
+    def recover(self, job: Job) -> None:
+        """Go on in the supervisor's loop though an interrupt has cut short the thread, anywhere between two steps.
+
+        What was sent and heard is known for sure; all that was made of it is made again.
+
+        Args:
+            job: For which the worker must have been lent.
+        """
+        if not self.is_lent_for(job):
+            return
+        lending = self._end_lending()
+        assert lending is not None, "nobody else ends it"
+        self._conversation = Conversation()
+        if not lending.begun:
+            self.job = job.worker = None
+        else:
+            self.job, job.worker = job, self
+            self._unsent = lending.unsent
+            self._begin_conversation(job)
+            try:
+                for message in self._conversation.receive(b"".join(lending.heard)):
+                    self._handle_message(message)
+            except TurnError as error:
+                self.broken = error
+        self._go_on_in_loop()
+
+    def _end_lending(self) -> Lending | None:
         with self._lock:
-            if not self._lent:
-                return
-            self._lent = False
+            lending, self._lent = self._lent, None
+            self._stir_wanted = False
+        return lending
+
+    def _go_on_in_loop(self) -> None:
         if self.job is not None:
             left_s = self.until_s(self.job) - time.monotonic()
             self._deadline.deadline = trio.current_time() + max(0.0, left_s)
@@ -250,7 +337,7 @@ class Worker:
     def kill_if_late(self) -> None:
         """Kill a worker whose time is over though it is lent, as something holds up the thread that should see to it."""
         job = self.job
-        if job is not None and self._lent and time.monotonic() > self.until_s(job) + LENT_SLACK_S:
+        if job is not None and self._lent is not None and time.monotonic() > self.until_s(job) + LENT_SLACK_S:
             self.kill(_wall_verdict(job))
 
     @property
@@ -282,9 +369,7 @@ class Worker:
         job.began_s = time.monotonic()
         job.facts.isolation = self.isolation
         self.job = job
-        budget = job.budget
-        rooms = [one.bytes_max if one.mode == "write" else 0 for one in job.mounts]
-        self._conversation.begin(job.run, budget, rooms)
+        self._begin_conversation(job)
         if self._used:  # what its earlier runs have spent is not this one's
             try:
                 self._cpu_before_s = self._process_cpu_s()
@@ -296,7 +381,11 @@ class Worker:
         self._calls_open.clear()
         self._answered.clear()
         self._calls_since_s = 0.0
-        self._host_left_s = budget.host_wait_s
+        self._host_left_s = job.budget.host_wait_s
+
+    def _begin_conversation(self, job: Job) -> None:
+        rooms = [one.bytes_max if one.mode == "write" else 0 for one in job.mounts]
+        self._conversation.begin(job.run, job.budget, rooms)
 
     def begin_errand(self, errand: Errand) -> None:
         """Ask a session's worker, which must be idle, for something between two runs.
@@ -392,6 +481,7 @@ class Worker:
         """Kill the process; `verdict` says why, for the job that it was serving."""
         if verdict is not None and self._verdict is None:
             self._verdict = verdict
+        self._killed = True
         self._signal(signal.SIGKILL)
         self.stir()
 
@@ -441,23 +531,28 @@ class Worker:
         return sent == len(frame)
 
     async def attend(self) -> None:
-        """Read until the worker is gone; settles its jobs and tells its owner."""
+        """Read until the worker is gone, or comes to rest; settles its jobs and tells its owner."""
+        rests = False
         try:
-            await self._read_all()
+            rests = await self._read_all()
         finally:
-            self.gone = True
-            self.greeted.set()
-            while self._passed:
-                os.close(self._passed.pop())
-            self._sending.cancel()
-            if self.requests_left:
-                self._signal(signal.SIGKILL)
-            if self.job is not None:
-                await self._lose_job(self.job)
-            if self.errand is not None:
-                errand, self.errand = self.errand, None
-                errand.fail(self._verdict or WorkerCrashed(self.exit_status))
-            self._finish()
+            if not rests:
+                await self._end()
+
+    async def _end(self) -> None:
+        self.gone = True
+        self.greeted.set()
+        while self._passed:
+            os.close(self._passed.pop())
+        self._sending.cancel()
+        if self.requests_left:
+            self._signal(signal.SIGKILL)
+        if self.job is not None:
+            await self._lose_job(self.job)
+        if self.errand is not None:
+            errand, self.errand = self.errand, None
+            errand.fail(self._verdict or WorkerCrashed(self.exit_status))
+        self._finish()
 
     def _finish(self) -> None:
         """Be gone: whoever owns the worker closes what belongs to it."""
@@ -483,37 +578,49 @@ class Worker:
                     except OSError:
                         return
 
-    async def _read_all(self) -> None:
+    async def _read_all(self) -> bool:
+        """Read until the worker is gone, or comes to rest; tell which."""
         if self.broken is not None:
             self.kill(ProtocolViolation(str(self.broken)))
-            return
+            return False
         with self._deadline:
-            await self._read_until_end()
-            return
+            return await self._read_until_end()
         self._too_late()
+        return False
 
-    async def _read_until_end(self) -> None:
+    def _comes_to_rest(self) -> bool:
+        """Leave the worker unread if nothing is under way, so that a thread can speak to it."""
+        if not self._rests or self._killed or self.job is not None or self.errand is not None:
+            return False
+        if self._unsent or not self.greeted.is_set() or self.owner is None or not self.owner.may_rest():
+            return False
+        self._deadline = trio.CancelScope()
+        with self._lock:
+            self._attended = False
+        return True
+
+    async def _read_until_end(self) -> bool:
         reads = 0
         while True:
             try:
                 data = self._receive()
             except BlockingIOError:
+                if self._comes_to_rest():
+                    return True
                 await trio.lowlevel.wait_readable(self._connection)
                 reads = 0
                 continue
-            except OSError:
-                return
             if not data:
-                return
+                return False
             try:
                 work = self._handle_messages(self._conversation.receive(data))
                 while work is not None and not self.gone:
                     work = await self._lend(work)
             except TurnError as error:
                 self.kill(ProtocolViolation(str(error)))
-                return
+                return False
             if self.gone:
-                return
+                return False
             if self.job is not None and self.job.flow is not None:
                 await self.job.flow.wait_room()
             # A worker that floods must neither starve the others nor outrun its deadline.
@@ -523,12 +630,23 @@ class Worker:
                 reads = 0
 
     def _receive(self) -> bytes:
-        """Receive what has come; with a greeting may come a descriptor, as it is sent before any guest runs."""
-        if self.greeted.is_set():
-            return self._connection.recv(RECEIVE_BYTES)
-        data, passed, _, _ = socket.recv_fds(
-            self._connection, RECEIVE_BYTES, 1, socket.MSG_CMSG_CLOEXEC
-        )
+        """Receive what has come, nothing at the end.
+
+        With a greeting may come a descriptor, as it is sent before any guest runs.
+
+        Raises:
+            BlockingIOError: Nothing has come yet.
+        """
+        try:
+            if self.greeted.is_set():
+                return self._connection.recv(RECEIVE_BYTES)
+            data, passed, _, _ = socket.recv_fds(
+                self._connection, RECEIVE_BYTES, 1, socket.MSG_CMSG_CLOEXEC
+            )
+        except BlockingIOError:
+            raise
+        except OSError:
+            return b""
         self._passed += passed
         return data
 
@@ -702,7 +820,7 @@ class Worker:
         # Fill the place before the caller is told, who may ask for the next run at once.
         if self.requests_left == 0:
             self.gone = True
-        elif self.owner is not None:
+        elif self.owner is not None and self._lent is None:
             self.owner.worker_idle(self)
         job.settle()
 

@@ -144,8 +144,8 @@ class Workshop:
         if not cancelled:
             self._supervisor.submit(self._pool, job)
         else:
-            job.future.cancel()
-        outcome = to_outcome(job, job.future.result(), session=False)
+            job.cancel()
+        outcome = to_outcome(job, job.result(), session=False)
         if outcome.status == "lost" and outcome.error is not None and not self._cancelled:
             text = f"preparing it ended the worker that did so: {outcome.error.message}"
             raise GuestRefused([Finding(0, 0, text)])

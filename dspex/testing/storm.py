@@ -35,6 +35,8 @@ BROKEN_MAX = 20
 RECOVERY_TIMEOUT_S = 30.0
 RECOVERY_RUNS = 20
 SETTLE_TIMEOUT_S = 10.0
+AT_REST_S = 0.3
+"""For so long nothing may have changed before what there is counts as what there was."""
 KINDS = ("quick", "slow", "hog", "session", "cancelled")
 _WEIGHTS = (6, 6, 1, 2, 1)
 
@@ -167,8 +169,7 @@ def storm(
         progress: Told after every fault.
     """
     report, lock, stop = Report(seed), threading.Lock(), threading.Event()
-    descriptors, threads = open_descriptors(), _threads()
-    before = descendants()
+    descriptors, before, threads = _at_rest()
     with Engine(policy=POLICY, workers_max=8, idle_max=3) as engine:
         faults = Faults(engine, seed=seed, kinds=kinds)
         asking = [
@@ -193,6 +194,21 @@ def storm(
         _check_recovery(engine, report)
     _check_nothing_left(report, descriptors, before, threads)
     return report
+
+
+def _at_rest() -> tuple[set[int], set[int], int]:
+    """Return this process' descriptors, descendants and number of threads, once they stay the same.
+
+    Other engines of the process may still be burying and replacing their last workers.
+    """
+    deadline = time.monotonic() + SETTLE_TIMEOUT_S
+    found = open_descriptors(), descendants(), _threads()
+    while time.monotonic() < deadline:
+        time.sleep(AT_REST_S)
+        last, found = found, (open_descriptors(), descendants(), _threads())
+        if last == found:
+            break
+    return found
 
 
 def _check_recovery(engine: Engine, report: Report) -> None:

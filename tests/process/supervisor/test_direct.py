@@ -45,6 +45,12 @@ def wait_for(condition: Any) -> None:
         time.sleep(0.01)
 
 
+def sent_in_threads(engine: dspex.Engine) -> list[Worker]:
+    """Return the workers to which threads have sent a run."""
+    lent = list(pool_of(engine).stock._lent)
+    return [worker for worker in lent if worker._lent is not None and worker._lent.sent]
+
+
 def wait_full(engine: dspex.Engine) -> None:
     """Wait until nothing is under way and workers are in stock."""
     pool = pool_of(engine)
@@ -190,8 +196,8 @@ def test_a_worker_that_is_killed_meanwhile_is_lost_with_its_status(engine: dspex
     wait_full(engine)
 
     with running(lambda: engine.run("while True: pass")) as ends:
-        wait_for(lambda: pool_of(engine).stock._lent)
-        (worker,) = pool_of(engine).stock._lent
+        wait_for(lambda: len(sent_in_threads(engine)) == 1)
+        (worker,) = sent_in_threads(engine)
         looked: Future[bool] = Future()
         engine._running()._call(lambda: looked.set_result((worker.stir(), worker._attended)[1]))
         assert not looked.result(WAIT_S), "two read from one worker"
@@ -213,7 +219,7 @@ def test_an_engine_that_closes_ends_the_runs_that_threads_serve() -> None:
     with dspex.Engine(idle_max=IDLE_MAX) as engine, contextlib.ExitStack() as stack:
         wait_full(engine)
         ends = [stack.enter_context(running(lambda: engine.run("while True: pass"))) for _ in range(2)]
-        wait_for(lambda: len(pool_of(engine).stock._lent) == 2)
+        wait_for(lambda: len(sent_in_threads(engine)) == 2)
         began = time.monotonic()
         engine.close()
 

@@ -25,7 +25,6 @@ class FakeJob:
     def __init__(self) -> None:
         self.worker: FakeWorker | None = None
         self.ends: list[object] = []
-        self.future = self
 
     def refuse(self, error: BaseException) -> None:
         self.ends.append(error)

@@ -11,16 +11,6 @@ from dspex.errors import EngineBusy, SessionClosed
 from dspex.supervisor.seat import Seat
 
 
-class FakeFuture:
-    """Where a job's end goes."""
-
-    def __init__(self, job: FakeJob) -> None:
-        self._job = job
-
-    def cancel(self) -> None:
-        self._job.ended = "cancelled"
-
-
 class FakeJob:
     """A job that only remembers what happened to it."""
 
@@ -28,10 +18,12 @@ class FakeJob:
         self.name = name
         self.worker: FakeWorker | None = None
         self.ended: object = None
-        self.future = FakeFuture(self)
 
     def refuse(self, error: BaseException) -> None:
         self.ended = error
+
+    def cancel(self) -> None:
+        self.ended = "cancelled"
 
 
 class FakeWorker:
@@ -41,6 +33,8 @@ class FakeWorker:
         self.owner: Any = None
         self.job: FakeJob | None = None
         self.gone = self.dead = self.killed = False
+        self.lent = self.wanted = False
+        self.asked_for_by: list[str] = []
         self.begun: list[str] = []
         self.interrupted: list[FakeJob] = []
 
@@ -61,6 +55,21 @@ class FakeWorker:
         self.job = None
         self.owner.worker_idle(self)
 
+    def stir(self) -> bool:
+        return not self.lent
+
+    def lend(self, job: FakeJob) -> bool:
+        self.asked_for_by.append(job.name)
+        self.lent = not self.lent
+        return self.lent
+
+    def give_back(self) -> bool:
+        self.lent = False
+        return self.wanted
+
+    def take_back(self, _job: object = None) -> None:
+        self.lent = False
+
     def interrupt(self, job: FakeJob) -> None:
         self.interrupted.append(job)
 
@@ -77,6 +86,9 @@ class FakePool:
     def __init__(self) -> None:
         self.gone: list[FakeWorker] = []
         self.resting: list[Seat] = []
+
+    def knows_rest(self, seat: Seat) -> bool:
+        return seat in self.resting
 
     def note_rest(self, seat: Seat) -> None:
         self.resting = [seat]
@@ -268,3 +280,73 @@ def test_a_session_rests_when_it_has_nothing_to_do_and_only_then() -> None:
     assert scene.pool.resting == [scene.seat]
     scene.seat.close()
     assert scene.pool.resting == []
+
+
+def lend(scene: Scene, name: str = "direct") -> object:
+    return scene.seat.lend(FakeJob(name))  # type: ignore[arg-type]
+
+
+def test_a_thread_gets_the_worker_of_a_session_that_has_nothing_to_do() -> None:
+    scene = Scene()
+
+    assert lend(scene) is scene.worker
+    assert lend(scene) is None
+
+
+@pytest.mark.parametrize("state", ["no worker", "something asked", "a line", "occupied", "closed"])
+def test_a_thread_gets_no_worker_if_something_comes_first(state: str) -> None:
+    scene = Scene(taken=state != "no worker")
+    if state == "something asked":
+        scene.seat.asked.append(None)
+    elif state == "a line":
+        scene.submit("a")
+        scene.submit("b")
+    elif state == "occupied":
+        scene.seat._occupied = True
+    elif state == "closed":
+        scene.seat.close()
+
+    assert lend(scene) is None
+    assert scene.worker.asked_for_by == []
+
+
+def test_what_is_asked_while_a_thread_has_the_worker_begins_when_it_is_back() -> None:
+    scene = Scene()
+    lend(scene)
+    job = scene.submit("a")
+    assert scene.worker.begun == []
+
+    left = scene.seat.done(scene.worker)  # type: ignore[arg-type]
+    assert left is not None
+    left()
+
+    assert (scene.worker.begun, job.ended) == (["a"], None)
+
+
+def test_the_loop_is_left_alone_after_a_run_unless_it_has_something_to_do() -> None:
+    scene = Scene()
+    lend(scene)
+    assert scene.seat.done(scene.worker) is None  # type: ignore[arg-type]
+
+    for change in ({"wanted": True}, {"gone": True}):
+        scene = Scene()
+        lend(scene)
+        vars(scene.worker).update(change)
+        assert scene.seat.done(scene.worker) is not None  # type: ignore[arg-type]
+
+    scene = Scene()
+    lend(scene)
+    scene.pool.resting = []  # somebody else wanted its place meanwhile
+    left = scene.seat.done(scene.worker)  # type: ignore[arg-type]
+    assert left is not None
+    left()
+    assert scene.pool.resting == [scene.seat]
+
+
+def test_a_state_that_was_kept_is_forgotten_when_a_thread_runs_something() -> None:
+    scene = Scene()
+    scene.seat._state = object()  # type: ignore[assignment]
+    lend(scene)
+
+    assert scene.seat._state is None
+    assert scene.seat.used_s > 0
