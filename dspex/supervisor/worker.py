@@ -272,7 +272,10 @@ class Worker:
             return []
         except OSError:
             return None
-        return self._conversation.receive(heard[-1]) if heard[-1] else None
+        data = heard[-1]
+        if self.requests_left == 0:  # whose run is given up, and not gone on with, after an interrupt
+            heard.clear()
+        return self._conversation.receive(data) if data else None
 
     def handle_lent(self, messages: list[FromWorker]) -> None:
         """Handle messages in the thread that the worker is lent to.
