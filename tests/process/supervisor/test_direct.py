@@ -17,6 +17,7 @@ import dspex
 from dspex.supervisor import direct
 from dspex.supervisor.worker import Worker
 from dspex.testing.fake_engine import FakeEngine
+from tests.process.supervisor.moments import WAIT_S, Interrupted, blocked_loop, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from dspex.supervisor.pool import Pool
 
 IDLE_MAX = 4
-WAIT_S = 20.0
 INTERRUPTS = 150
 
 
@@ -38,13 +38,6 @@ def pool_of(engine: dspex.Engine) -> Pool:
     return engine._pools["python", None]
 
 
-def wait_for(condition: Any) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.01)
-
-
 def sent_in_threads(engine: dspex.Engine) -> list[Worker]:
     """Return the workers to which threads have sent a run."""
     lent = list(pool_of(engine).stock._lent)
@@ -55,26 +48,6 @@ def wait_full(engine: dspex.Engine) -> None:
     """Wait until nothing is under way and workers are in stock."""
     pool = pool_of(engine)
     wait_for(lambda: len(pool.stock) > IDLE_MAX // 2 and not pool._forking and len(pool._live) == len(pool.stock))
-
-
-@contextlib.contextmanager
-def blocked_loop(engine: dspex.Engine) -> Iterator[None]:
-    """Have the supervisor's loop do nothing at all."""
-    blocked, go_on = threading.Event(), threading.Event()
-    in_time = []
-
-    def block() -> None:
-        blocked.set()
-        in_time.append(go_on.wait(WAIT_S))
-
-    assert engine._running()._call(block)
-    assert blocked.wait(WAIT_S)
-    try:
-        yield
-    finally:
-        go_on.set()
-    wait_for(lambda: in_time)
-    assert in_time[0], "something waited for the loop"
 
 
 @contextlib.contextmanager
@@ -246,10 +219,6 @@ def test_a_run_that_ends_while_the_engine_closes_does_not_hold_it_up(monkeypatch
 
     assert time.monotonic() - began < WAIT_S / 4
     assert ends == [42]
-
-
-class Interrupted(BaseException):
-    """What Ctrl-C is, for this test alone."""
 
 
 def test_interrupts_at_any_moment_leave_no_worker_behind(engine: dspex.Engine) -> None:

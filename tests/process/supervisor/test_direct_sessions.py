@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import linecache
 import random
 import signal
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import dspex
+from tests.process.supervisor.moments import WAIT_S, Interrupted, blocked_loop, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from dspex.supervisor.worker import Worker
 
-WAIT_S = 20.0
 INTERRUPTS = 120
 THREADS, EACH = 4, 40
 
@@ -38,13 +37,6 @@ def session(engine: dspex.Engine) -> Iterator[dspex.Session]:
     with engine.session() as session:
         rested(session)
         yield session
-
-
-def wait_for(condition: Any) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.005)
 
 
 def worker_of(session: dspex.Session) -> Worker:
@@ -64,26 +56,6 @@ def rested(session: dspex.Session) -> dspex.Session:
     session.run("n = 0")
     wait_for(lambda: not worker_of(session)._attended)
     return session
-
-
-@contextlib.contextmanager
-def blocked_loop(engine: dspex.Engine) -> Iterator[None]:
-    """Have the supervisor's loop do nothing at all."""
-    blocked, go_on = threading.Event(), threading.Event()
-    in_time = []
-
-    def block() -> None:
-        blocked.set()
-        in_time.append(go_on.wait(WAIT_S))
-
-    assert engine._running()._call(block)
-    assert blocked.wait(WAIT_S)
-    try:
-        yield
-    finally:
-        go_on.set()
-    wait_for(lambda: in_time)
-    assert in_time[0], "something waited for the loop"
 
 
 def test_runs_of_a_session_need_no_loop(engine: dspex.Engine, session: dspex.Session) -> None:
@@ -192,10 +164,6 @@ def test_a_session_in_use_does_not_rest_and_is_parked_when_it_does() -> None:
         assert not any(parked)
         wait_for(lambda: session._seat.parked)
         assert session.run("n").value == len(parked)
-
-
-class Interrupted(BaseException):
-    """What Ctrl-C is, for this test alone."""
 
 
 def test_interrupts_at_any_moment_keep_the_state(session: dspex.Session) -> None:
