@@ -112,10 +112,10 @@ def _read_looks(folder: Path) -> object:
 
 def _keep_looks(folder: Path, looks: dict[str, list[int]]) -> None:
     """Note how the files looked when they were right, if anything may be written there."""
-    with contextlib.suppress(OSError), tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as file:
-        file.write(json.dumps(looks).encode())
-        file.close()
-        Path(file.name).replace(folder / _VERIFIED)
+    with contextlib.suppress(OSError), tempfile.TemporaryDirectory(prefix=".", dir=folder) as scratch:
+        written = Path(scratch) / _VERIFIED
+        written.write_text(json.dumps(looks))
+        written.replace(folder / _VERIFIED)
 
 
 class Store:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import random
+import signal
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import dspex
 
@@ -17,6 +19,46 @@ WAIT_S = 20.0
 
 class Interrupted(BaseException):
     """What Ctrl-C is, for one test alone."""
+
+
+def interrupt_often(
+    call: Callable[[], object], times: int, latest_s: float, *, before_each: Callable[[], object] = lambda: None
+) -> None:
+    """Call something again and again, and interrupt this thread each time after a moment drawn at random.
+
+    Args:
+        call: What is called.
+        times: How often.
+        latest_s: The longest that it is given; some of the calls must end by themselves in that time.
+        before_each: Called before, and never interrupted.
+    """
+    armed = False
+
+    def interrupt(_number: int, _frame: object) -> None:
+        if armed:
+            raise Interrupted
+
+    draw = random.Random(7)  # repeatable on purpose
+    interrupted = served = 0
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for _ in range(times):
+            before_each()
+            try:
+                armed = True
+                signal.setitimer(signal.ITIMER_REAL, draw.uniform(5e-5, latest_s))
+                call()
+                armed = False
+                served += 1
+            except Interrupted:
+                interrupted += 1
+            finally:
+                armed = False
+                signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert interrupted > times // 10
+    assert served > times // 50
 
 
 def wait_for(condition: Any) -> None:

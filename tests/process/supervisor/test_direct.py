@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import signal
 import threading
 import time
@@ -17,7 +16,12 @@ import dspex
 from dspex.supervisor import direct
 from dspex.supervisor.worker import Worker
 from dspex.testing.fake_engine import FakeEngine
-from tests.process.supervisor.moments import WAIT_S, Interrupted, blocked_loop, wait_for
+from tests.process.supervisor.moments import (
+    WAIT_S,
+    blocked_loop,
+    interrupt_often,
+    wait_for,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -222,37 +226,14 @@ def test_a_run_that_ends_while_the_engine_closes_does_not_hold_it_up(monkeypatch
 
 
 def test_interrupts_at_any_moment_leave_no_worker_behind(engine: dspex.Engine) -> None:
-    armed = False
+    wait_full(engine)
+    descriptors = psutil.Process().num_fds()
 
-    def interrupt(_number: int, _frame: object) -> None:
-        if armed:
-            raise Interrupted
+    interrupt_often(
+        lambda: engine.run("sum(range(10_000))"), INTERRUPTS, latest_s=3e-3,
+        before_each=lambda: pool_of(engine).stock or wait_full(engine),
+    )
 
-    draw = random.Random(7)
-    interrupted = served = 0
-    before = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        wait_full(engine)
-        descriptors = psutil.Process().num_fds()
-        for _ in range(INTERRUPTS):
-            if not pool_of(engine).stock:
-                wait_full(engine)
-            try:
-                armed = True
-                signal.setitimer(signal.ITIMER_REAL, draw.uniform(5e-5, 3e-3))
-                engine.run("sum(range(10_000))")
-                armed = False
-                served += 1
-            except Interrupted:
-                interrupted += 1
-            finally:
-                armed = False
-                signal.setitimer(signal.ITIMER_REAL, 0)
-    finally:
-        signal.signal(signal.SIGALRM, before)
-
-    assert interrupted > INTERRUPTS // 10
-    assert served > INTERRUPTS // 50
     wait_full(engine)
     assert not pool_of(engine).stock._lent
     assert engine.run("6 * 7").value == 42

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import linecache
-import random
 import signal
 import sys
 import threading
@@ -14,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import dspex
-from tests.process.supervisor.moments import WAIT_S, Interrupted, blocked_loop, wait_for
+from tests.process.supervisor.moments import (
+    WAIT_S,
+    Interrupted,
+    blocked_loop,
+    interrupt_often,
+    wait_for,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -167,34 +172,9 @@ def test_a_session_in_use_does_not_rest_and_is_parked_when_it_does() -> None:
 
 
 def test_interrupts_at_any_moment_keep_the_state(session: dspex.Session) -> None:
-    armed = False
-
-    def interrupt(_number: int, _frame: object) -> None:
-        if armed:
-            raise Interrupted
-
-    draw = random.Random(11)
-    interrupted = served = 0
-    before = signal.signal(signal.SIGALRM, interrupt)
     session.run("n = 1")
-    try:
-        for _ in range(INTERRUPTS):
-            try:
-                armed = True
-                signal.setitimer(signal.ITIMER_REAL, draw.uniform(5e-5, 2e-3))
-                session.run("sum(range(20_000))")
-                armed = False
-                served += 1
-            except Interrupted:
-                interrupted += 1
-            finally:
-                armed = False
-                signal.setitimer(signal.ITIMER_REAL, 0)
-    finally:
-        signal.signal(signal.SIGALRM, before)
 
-    assert interrupted > INTERRUPTS // 10
-    assert served > INTERRUPTS // 50
+    interrupt_often(lambda: session.run("sum(range(20_000))"), INTERRUPTS, latest_s=2e-3)
     assert session.run("n").value == 1
     assert worker_of(session)._lent is None
 
