@@ -7,6 +7,7 @@ after a close, and nothing left at the end.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -231,7 +232,8 @@ class Lifecycle(RuleBasedStateMachine):
         pids = [pid for pid in self.engine._running().worker_pids() if pid > 0]
         if pids:
             self.killed = True
-            os.kill(pids[which % len(pids)], signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it was killed before, which the list does not know yet
+                os.kill(pids[which % len(pids)], signal.SIGKILL)
 
     @precondition(lambda self: self.token > 6)
     @rule(twice=st.booleans())
