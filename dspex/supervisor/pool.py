@@ -133,7 +133,7 @@ class Pool:
             return
         self.tidy()
         while (worker := self.stock.take()) is not None:
-            if worker.begin(job):
+            if worker.begin_quiet(job):
                 self._refill()
                 return
         if not wait and self._taken() >= self.settings.workers_max:
@@ -142,7 +142,14 @@ class Pool:
             job.refuse(self.busy())
         else:
             self._waiting.append(job)
+            self._serve_line()  # a thread may have brought a worker back meanwhile
             self._refill()
+
+    def _serve_line(self) -> None:
+        """Serve those who wait with what is in stock."""
+        while self._waiting and (worker := self.stock.take()) is not None:
+            if worker.begin_quiet(self._waiting[0]):
+                self._waiting.popleft()
 
     def cancel(self, job: Job) -> None:
         """Give a job up: take it out of the line, or kill its worker."""
@@ -154,11 +161,18 @@ class Pool:
 
     def lend(self, job: Job) -> Worker | None:
         """Let the calling thread speak to a warm worker; None if there is none."""
-        return self.stock.lend(job)
+        while (worker := self.stock.lend(job)) is not None:
+            if worker.quiet:
+                return worker
+            job.worker = None
+            worker.gone = True
+        return None
 
-    def done(self, _worker: Worker) -> Callable[[], None] | None:
+    def done(self, worker: Worker) -> Callable[[], None] | None:
         """Take note, in that thread, that a worker has served; return what the loop is to do at once, if anything."""
-        return self.tidy if self.closing or self._stock_low else None
+        if not worker.gone and not self.stock.give_back(worker):
+            return self.tidy
+        return self.tidy if self._waiting or self.closing or self._stock_low else None
 
     def give_up(self, job: Job) -> None:
         """Give a job up that a caller's thread has begun, or was about to begin, and does not wait for any more."""
@@ -169,8 +183,8 @@ class Pool:
         self.tidy()
 
     def may_rest(self) -> bool:
-        """Tell whether a worker that has served may be left unread: here a program's process serves others."""
-        return False
+        """Tell whether a worker that has served may be left unread: before it serves again, it must be `quiet`."""
+        return True
 
     def order_session(self, order: SessionOrder) -> None:
         """Fork a worker for one session only; an idle one gives way to it if need be."""
@@ -262,7 +276,7 @@ class Pool:
         """Take a worker back that can serve again."""
         if not self._waiting:
             self.stock.put(worker)
-        elif worker.begin(self._waiting[0]):
+        elif worker.begin_quiet(self._waiting[0]):
             self._waiting.popleft()
 
     def note_rest(self, seat: Seat) -> None:
@@ -407,9 +421,13 @@ class Pool:
         return len(self.stock) + len(self._forking) - len(self._session_orders)
 
     def tidy(self) -> None:
-        """Bury the workers that callers' threads are done with, and fill their places."""
+        """See to the workers that callers' threads are done with: bury them, or have them serve again; fill places."""
         for worker in self.stock.ended():
             worker.take_back()
+        for worker in self.stock.left():
+            if worker.stir() and worker.serves_again:
+                self.worker_idle(worker)
+        self._serve_line()
         if not self._retrying:
             self._refill()
 
@@ -442,8 +460,6 @@ class Pool:
             order.deliver(worker)
         else:
             worker.owner = self
-            if self.settings.requests_per_worker != 1:
-                worker.stir()  # a guest's process is never left unread
             if self.closing or self._room() < 0:
                 self._dismiss(worker)
             else:

@@ -30,7 +30,10 @@ class Stock:
 
     def put(self, worker: Worker) -> None:
         """Add one."""
-        self._workers.append(worker)
+        with self._lock:
+            if not worker.lent:
+                self._lent.discard(worker)
+            self._workers.append(worker)
 
     def take(self, *, newest: bool = False) -> Worker | None:
         """Take one, for the supervisor's loop; None if there is none."""
@@ -54,9 +57,28 @@ class Stock:
                     self._workers.popleft()
                     return worker
                 if not worker.gone:
-                    return None  # the loop reads from it, as it will serve again
+                    return None  # the loop reads from it
                 self._workers.popleft()
         return None
+
+    def give_back(self, worker: Worker) -> bool:
+        """Take one back from its thread that will serve again; False if the loop is to see to it, as `left` tells.
+
+        Wherever an interrupt comes between, it is among those that are left, or in stock.
+        """
+        with self._lock:
+            if worker.give_back():
+                return False
+            self._workers.append(worker)
+            self._lent.discard(worker)
+        return True
+
+    def left(self) -> list[Worker]:
+        """Return, once, those that no thread speaks to any more and that are not in stock, though they live."""
+        with self._lock:
+            found = [worker for worker in self._lent if not worker.lent and not worker.gone]
+            self._lent.difference_update(found)
+            return [worker for worker in found if worker not in self._workers]
 
     def discard(self, worker: Worker) -> None:
         """Forget one, wherever it is."""

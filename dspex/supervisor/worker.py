@@ -233,6 +233,11 @@ class Worker:
             self._lent = Lending(job)
         return True
 
+    @property
+    def lent(self) -> bool:
+        """Whether a thread speaks to it."""
+        return self._lent is not None
+
     def is_lent_for(self, job: Job) -> bool:
         """Tell whether a thread speaks to it for this job."""
         lending = self._lent
@@ -354,6 +359,33 @@ class Worker:
         return job.began_s + job.budget.wall_s + job.grace_s + KILL_SLACK_S
 
     # What it is asked.
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing has come since its last run: who has not been asked has nothing to say."""
+        if not self._used:
+            return True
+        try:
+            with self._lock:
+                self._connection.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    @property
+    def serves_again(self) -> bool:
+        """Whether it has nothing to do, and may be asked again as far as anybody knows."""
+        over = self.gone or self._killed or self.exit_status is not None or not self.requests_left
+        return not over and self.job is None
+
+    def begin_quiet(self, job: Job) -> bool:
+        """Send a job to an idle worker, as `begin` does, unless it has said something unasked, which is its end."""
+        if self.quiet:
+            return self.begin(job)
+        self.kill()
+        return False
 
     def begin(self, job: Job) -> bool:
         """Send a job to the worker, which must be idle; False if it is dead and nothing was sent."""

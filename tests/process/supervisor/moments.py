@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import linecache
 import random
 import signal
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
     import dspex
 
@@ -59,6 +62,35 @@ def interrupt_often(
         signal.signal(signal.SIGALRM, before)
     assert interrupted > times // 10
     assert served > times // 50
+
+
+def interrupted_at(line: int, call: Any) -> bool:
+    """Call something, and interrupt this thread at the so-manieth line of ours that it executes there.
+
+    Returns:
+        Whether there were so many lines.
+    """
+    lines = 0
+
+    def trace(frame: FrameType, event: str, _argument: object) -> Any:
+        nonlocal lines
+        if "/dspex/supervisor/" not in frame.f_code.co_filename and "/dspex/protocol/" not in frame.f_code.co_filename:
+            return None
+        if event != "line" or linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip().startswith("with "):
+            return trace  # signals, unlike this, are never handled between a block and the end of its lock
+        lines += 1
+        if lines == line:
+            raise Interrupted
+        return trace
+
+    sys.settrace(trace)
+    try:
+        call()
+    except Interrupted:
+        return True
+    finally:
+        sys.settrace(None)
+    return False
 
 
 def wait_for(condition: Any) -> None:

@@ -20,6 +20,7 @@ from tests.process.supervisor.moments import (
     WAIT_S,
     blocked_loop,
     interrupt_often,
+    interrupted_at,
     wait_for,
 )
 
@@ -82,6 +83,19 @@ def test_a_run_needs_no_loop_when_a_worker_is_warm(engine: dspex.Engine) -> None
 
     assert (outcome.status, outcome.value, outcome.stdout, outcome.files) == ("ok", 42, "out\n", {"f": b"x"})
     assert outcome.isolation == engine.isolation
+
+
+def test_a_process_that_serves_again_needs_no_loop_either() -> None:
+    with dspex.Engine(idle_max=1, workers_max=1, requests_per_worker=20) as engine:
+        wait_for(lambda: len(pool_of(engine).stock) == 1)
+        with blocked_loop(engine):
+            values = [engine.run(f"made = globals().get('made', 0) + {n}\nmade").value for n in range(15)]
+
+        assert values == list(range(15))
+        (worker,) = pool_of(engine).workers
+        assert worker.requests_left == 5
+        assert engine.submit("'through the loop'").outcome().value == "through the loop"
+        assert [engine.run("1").value for _ in range(10)] == [1] * 10
 
 
 @pytest.mark.parametrize(
@@ -225,7 +239,14 @@ def test_a_run_that_ends_while_the_engine_closes_does_not_hold_it_up(monkeypatch
     assert ends == [42]
 
 
-def test_interrupts_at_any_moment_leave_no_worker_behind(engine: dspex.Engine) -> None:
+@pytest.fixture(scope="module", params=[1, 100])
+def reused_or_not(request: pytest.FixtureRequest) -> Iterator[dspex.Engine]:
+    with dspex.Engine(idle_max=IDLE_MAX, requests_per_worker=request.param) as engine:
+        yield engine
+
+
+def test_interrupts_at_any_moment_leave_no_worker_behind(reused_or_not: dspex.Engine) -> None:
+    engine = reused_or_not
     wait_full(engine)
     descriptors = psutil.Process().num_fds()
 
@@ -240,6 +261,21 @@ def test_interrupts_at_any_moment_leave_no_worker_behind(engine: dspex.Engine) -
     wait_full(engine)
     wait_for(lambda: not pool_of(engine)._leaving)
     assert psutil.Process().num_fds() <= descriptors + 2 * IDLE_MAX
+
+
+def test_an_interrupt_between_any_two_lines_leaves_no_worker_behind(reused_or_not: dspex.Engine) -> None:
+    pool = pool_of(reused_or_not)
+    line = 0
+    while True:
+        line += 1
+        wait_for(lambda: pool.stock)
+        wait_for(lambda: not pool.stock._workers[0]._attended or reused_or_not.run("0") is None)
+        if not interrupted_at(line, lambda: reused_or_not.run("1")):
+            break
+
+    assert line > 50
+    wait_for(lambda: not pool.stock._lent and len(pool._live) == len(pool.stock) and not pool._forking)
+    assert reused_or_not.run("6 * 7").value == 42
 
 
 def test_a_worker_that_breaks_the_rules_is_killed_and_named(monkeypatch: pytest.MonkeyPatch) -> None:

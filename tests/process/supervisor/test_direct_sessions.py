@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import linecache
 import signal
-import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 import dspex
 from tests.process.supervisor.moments import (
     WAIT_S,
-    Interrupted,
     blocked_loop,
     interrupt_often,
+    interrupted_at,
     wait_for,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import FrameType
 
     from dspex.supervisor.worker import Worker
 
@@ -179,35 +176,6 @@ def test_interrupts_at_any_moment_keep_the_state(session: dspex.Session) -> None
     assert worker_of(session)._lent is None
 
 
-def interrupted_at(line: int, call: Any) -> bool:
-    """Call something, and interrupt this thread at the so-manieth line of ours that it executes there.
-
-    Returns:
-        Whether there were so many lines.
-    """
-    lines = 0
-
-    def trace(frame: FrameType, event: str, _argument: object) -> Any:
-        nonlocal lines
-        if "/dspex/supervisor/" not in frame.f_code.co_filename and "/dspex/protocol/" not in frame.f_code.co_filename:
-            return None
-        if event != "line" or linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip().startswith("with "):
-            return trace  # signals, unlike this, are never handled between a block and the end of its lock
-        lines += 1
-        if lines == line:
-            raise Interrupted
-        return trace
-
-    sys.settrace(trace)
-    try:
-        call()
-    except Interrupted:
-        return True
-    finally:
-        sys.settrace(None)
-    return False
-
-
 def test_an_interrupt_between_any_two_lines_keeps_the_state(session: dspex.Session) -> None:
     session.run("n = 0")
     line = 0
@@ -222,18 +190,6 @@ def test_an_interrupt_between_any_two_lines_keeps_the_state(session: dspex.Sessi
     assert session.run("n").value == 1
 
 
-def test_an_interrupt_between_any_two_lines_leaves_no_worker_behind(engine: dspex.Engine) -> None:
-    pool = engine._pools["python", None]
-    line = 0
-    while True:
-        line += 1
-        wait_for(lambda: pool.stock)
-        if not interrupted_at(line, lambda: engine.run("1")):
-            break
-
-    assert line > 50
-    wait_for(lambda: not pool.stock._lent and len(pool._live) == len(pool.stock) and not pool._forking)
-    assert engine.run("6 * 7").value == 42
 
 
 def test_an_engine_that_closes_ends_the_runs_of_sessions_too() -> None:

@@ -40,11 +40,47 @@ class FakeWorker:
         self.number, self.requests_left = number, requests or -1
         self.owner: Any = None
         self.job: FakeJob | None = None
-        self.gone = self.dead = self.killed = False
+        self.gone = self.dead = self.killed = self.lent = False
+        self.quiet = True
+
+    def lend(self, job: FakeJob) -> bool:
+        assert not self.lent
+        if self.gone:
+            return False
+        self.lent, job.worker = True, self
+        return True
+
+    def end_lent(self) -> None:
+        """End a run as a thread sees it; the pool is not told."""
+        job = self.job
+        assert job is not None
+        self.job = job.worker = None
+        job.ends.append("ended")
+        self.gone = self.requests_left == 0
+
+    def take_back(self) -> None:
+        """Go on in the loop, or be buried."""
+        self.lent = False
+        if self.gone:
+            self.owner.worker_gone(self)
+
+    def give_back(self) -> bool:
+        self.lent = False
+        return self.killed
+
+    @property
+    def serves_again(self) -> bool:
+        return not self.gone and not self.killed and self.job is None and self.requests_left > 0
+
+    def begin_quiet(self, job: FakeJob) -> bool:
+        if not self.quiet:
+            self.kill()
+        return self.quiet and self.begin(job)
 
     def begin(self, job: FakeJob) -> bool:
         assert self.job is None
         assert not self.gone
+        assert self.quiet
         if self.dead:
             self.gone = True
             return False
@@ -64,8 +100,9 @@ class FakeWorker:
     def rest(self, _nursery: object) -> None:
         """The test attends."""
 
-    def stir(self) -> None:
+    def stir(self) -> bool:
         """The test attends."""
+        return not self.gone
 
     def end(self) -> None:
         """End a turn as the real one does."""
@@ -169,6 +206,25 @@ def order(pool: Pool) -> FakeSession:
     return session
 
 
+def lend(pool: Pool) -> tuple[FakeJob, Any]:
+    """Have a thread begin a job; there may be no worker for it."""
+    job = FakeJob()
+    worker = pool.lend(job)  # type: ignore[arg-type]
+    if worker is not None and not worker.begin(job):  # type: ignore[arg-type]
+        job.worker = None
+        worker.take_back()
+        worker = None
+    return job, worker
+
+
+def give_back(pool: Pool, worker: Any) -> None:
+    """End a thread's run and do what the loop is left to do."""
+    worker.end_lent()
+    rest = pool.done(worker)
+    if rest is not None:
+        rest()
+
+
 def test_stock_is_ordered_when_half_of_it_is_gone() -> None:
     pool = pool_of(workers_max=20, idle_max=4)
     zygote = with_zygote(pool)
@@ -244,6 +300,52 @@ def test_an_idle_worker_that_dies_is_replaced() -> None:
 
     assert len(zygote.ordered) == 1
     assert pool.workers == []
+
+
+def test_what_a_thread_gives_back_serves_who_waits() -> None:
+    pool = pool_of(workers_max=1, requests_per_worker=3)
+    deliver(pool, with_zygote(pool))
+    _, worker = lend(pool)
+    waiting = submit(pool)
+
+    give_back(pool, worker)
+
+    assert waiting.worker is worker
+    worker.end()
+    assert lend(pool)[1] is worker
+
+
+def test_what_a_thread_gives_back_while_a_job_joins_the_line_serves_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = pool_of(workers_max=1, idle_max=1, requests_per_worker=3)
+    deliver(pool, with_zygote(pool))
+    _, worker = lend(pool)
+    take = pool.stock.take
+
+    def take_and_then_give_back() -> Any:
+        monkeypatch.undo()
+        found = take()
+        worker.end_lent()
+        assert pool.done(worker) is None  # as far as that thread sees, nobody waits
+        return found
+
+    monkeypatch.setattr(pool.stock, "take", take_and_then_give_back)
+
+    assert submit(pool).worker is worker
+
+
+def test_a_worker_that_has_said_something_unasked_serves_nobody() -> None:
+    pool = pool_of(workers_max=2, idle_max=2, requests_per_worker=3)
+    zygote = with_zygote(pool)
+    first, second = deliver(pool, zygote), deliver(pool, zygote)
+    first.quiet = False
+
+    _, lent = lend(pool)
+    give_back(pool, second)
+    second.quiet = False
+    waiting = submit(pool)
+
+    assert lent is second
+    assert (first.gone, second.killed, waiting.worker) == (True, True, None)
 
 
 def test_a_session_gets_a_worker_of_its_own_and_an_idle_one_gives_way() -> None:
@@ -410,13 +512,41 @@ class AnyOrder(RuleBasedStateMachine):
         self.pool._retrying = False
         self.pool._refill()
 
-    @precondition(lambda self: any(worker.job for worker in self.alive))
+    @precondition(lambda self: any(worker.job and not worker.lent for worker in self.alive))
     @rule(data=st.data())
     def end_a_run(self, data: st.DataObject) -> None:
-        worker = data.draw(st.sampled_from([one for one in self.alive if one.job]))
+        worker = data.draw(st.sampled_from([one for one in self.alive if one.job and not one.lent]))
         worker.end()
         if worker.gone:
             self.alive.remove(worker)
+
+    @rule()
+    def begin_in_a_thread(self) -> None:
+        job, worker = lend(self.pool)
+        if worker is not None:  # otherwise the loop would be asked
+            self.jobs.append(job)
+        buried = [one for one in self.alive if one.gone and one.number not in self.pool._live]
+        self.alive = [one for one in self.alive if one not in buried]
+
+    @precondition(lambda self: any(worker.job and worker.lent for worker in self.alive))
+    @rule(data=st.data(), interrupted_after=st.sampled_from([0, 1, 2]))
+    def end_in_a_thread(self, data: st.DataObject, interrupted_after: int) -> None:
+        worker: Any = data.draw(st.sampled_from([one for one in self.alive if one.job and one.lent]))
+        if interrupted_after == 0 or worker.requests_left == 0:
+            give_back(self.pool, worker)
+        else:
+            worker.end_lent()
+            if not worker.give_back() and interrupted_after == 2:
+                self.pool.stock._workers.append(worker)
+            self.pool.tidy()  # as is done after each interrupt
+        if worker.gone:
+            self.pool.tidy()
+            self.alive.remove(worker)
+
+    @precondition(lambda self: any(not worker.job and not worker.gone for worker in self.alive))
+    @rule(data=st.data())
+    def say_something_unasked(self, data: st.DataObject) -> None:
+        data.draw(st.sampled_from([one for one in self.alive if not one.job and not one.gone])).quiet = False
 
     @precondition(lambda self: self.alive)
     @rule(data=st.data())
@@ -437,7 +567,7 @@ class AnyOrder(RuleBasedStateMachine):
     @invariant()
     def nobody_waits_who_could_be_served(self) -> None:
         idle = [one for one in self.alive if not one.job and one.owner is self.pool]
-        able = [one for one in idle if not one.dead and not one.gone and not one.killed]
+        able = [one for one in idle if not one.dead and not one.gone and not one.killed and one.quiet]
         assert not (able and self.pool._waiting)
 
     @invariant()

@@ -12,13 +12,17 @@ class FakeWorker:
     """A worker that can be lent once, unless the loop reads from it."""
 
     def __init__(self, *, attended: bool = False) -> None:
-        self.attended, self.lent, self.gone = attended, False, False
+        self.attended, self.lent, self.gone, self.wanted = attended, False, False, False
 
     def lend(self, job: Any) -> bool:
         if self.attended or self.lent or self.gone:
             return False
         self.lent, job.worker = True, self
         return True
+
+    def give_back(self) -> bool:
+        self.lent = False
+        return self.wanted
 
 
 class FakeJob:
@@ -85,6 +89,51 @@ def test_a_worker_lent_by_a_thread_that_was_interrupted_is_not_given_to_the_loop
     stock.put(worker)  # type: ignore[arg-type]
 
     assert stock.take() is None
+
+
+def test_what_is_given_back_can_be_lent_again() -> None:
+    worker = FakeWorker()
+    stock = stock_of(worker)
+    lend(stock)
+
+    assert stock.give_back(worker)  # type: ignore[arg-type]
+    assert (len(stock), stock.left()) == (1, [])
+    assert lend(stock) is worker
+
+
+def test_what_the_loop_has_wanted_meanwhile_is_left_to_it() -> None:
+    worker = FakeWorker()
+    stock = stock_of(worker)
+    lend(stock)
+    worker.wanted = True
+
+    assert not stock.give_back(worker)  # type: ignore[arg-type]
+    assert (len(stock), stock.left(), stock.left()) == (0, [worker], [])
+
+
+def test_what_an_interrupted_thread_was_giving_back_is_left_wherever_it_came() -> None:
+    for steps in (1, 2):
+        worker = FakeWorker()
+        stock = stock_of(worker)
+        lend(stock)
+        worker.give_back()
+        if steps == 2:  # it is in stock already
+            stock._workers.append(worker)  # type: ignore[arg-type]
+
+        left = stock.left()
+
+        assert left == ([worker] if steps == 1 else [])
+        assert not stock._lent
+
+
+def test_what_serves_again_in_the_loop_is_in_stock_for_everybody() -> None:
+    worker = FakeWorker()
+    stock = stock_of(worker)
+    lend(stock)
+    worker.lent = False
+    stock.put(worker)  # type: ignore[arg-type]
+
+    assert stock.take() is worker
 
 
 def test_many_threads_never_get_the_same_worker() -> None:
