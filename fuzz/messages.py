@@ -70,7 +70,7 @@ SAMPLES: dict[str, list[msgspec.Struct]] = {
         Exited(1, -9), CannotStart("why"),
     ],
     "supervisor": [RUN, Save(7, 4096), Restore(7, 4096, True, True, 1, 2, 3, 4), Copy(7)],
-    "pool": [Fork(1, 1, 5, 1 << 20), Adopt(1, 2)],
+    "pool": [Fork(1, 1, 5, 1 << 20), Fork(1, 1, 5, 1 << 20, warm=False), Adopt(1, 2)],
 }
 REPORTS = [
     GuestReport("ok"), GuestReport("raised", "ValueError", "no", "Traceback"),

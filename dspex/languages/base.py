@@ -70,6 +70,13 @@ class Language(Protocol):
         """
 
 
+class Refreshable(Language, Protocol):
+    """A language that can do without `warm`, where a request is there already or will be at once."""
+
+    def refresh(self) -> None:
+        """Draw fresh randomness, now or with the next run, and touch nothing else."""
+
+
 class StateKeeper(Language, Protocol):
     """A language whose guests can be written down between two runs; see `LanguageSpec.saves`.
 

@@ -184,6 +184,10 @@ rows.reduce((sum, row) => sum + row.n, 0)
         signal.set_wakeup_fd(-1)
         return ()
 
+    def refresh(self) -> None:
+        """Draw a seed."""
+        self._seed()
+
     def warm(self) -> None:
         """Run an empty program: it touches the pages that any program does; and draw a seed."""
         self._seed()

@@ -7,7 +7,6 @@ is, because nothing that it says is believed here.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import mmap
 import os
@@ -268,6 +267,10 @@ sum(row["n"] for row in rows)
         self._call({**_WARM, "value_bytes": 1024, "value_depth": 2})
         self._reply.take()
 
+    def refresh(self) -> None:
+        """Have the next run reseed `random`."""
+        self._reseed = True
+
     def serve(self, run: Run, link: Link) -> Ended:
         """Run a program to its end, its budget's end or the guest's end."""
         budget, account = run.budget, self._account
@@ -421,14 +424,17 @@ def repeatable_sources(clock_ns: int, seed: int) -> tuple[Clock, Callable[[int],
         elapsed += duration_ns
         return False
 
-    drawn = 0
+    drawn = seed
 
     def draw(count: int) -> bytes:
         nonlocal drawn
         pieces = []
-        for _ in range(-(-count // _DIGEST_BYTES)):
-            drawn += 1
-            pieces.append(hashlib.sha256(b"%d:%d" % (seed, drawn)).digest())
+        for _ in range(-(-count // _WORD.size)):
+            drawn = (drawn + _SPLITMIX_STEP) & _WORD_MASK
+            mixed = drawn
+            for shift, factor in _SPLITMIX_ROUNDS:
+                mixed = (mixed ^ mixed >> shift) * factor & _WORD_MASK
+            pieces.append(_WORD.pack(mixed ^ mixed >> 31))
         return b"".join(pieces)[:count]
 
     clock = Clock(now_ns=lambda: clock_ns + tick(), monotonic_ns=tick, cpu_ns=tick, wait_ns=wait)
@@ -436,7 +442,10 @@ def repeatable_sources(clock_ns: int, seed: int) -> tuple[Clock, Callable[[int],
 
 
 _TICK_NS = 1000
-_DIGEST_BYTES = 32
+_WORD, _WORD_MASK = struct.Struct("<Q"), (1 << 64) - 1
+_SPLITMIX_STEP = 0x9E3779B97F4A7C15
+_SPLITMIX_ROUNDS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
+"""SplitMix64 (Steele, Lea, Flood 2014). Nothing rests on it but that it is the same; `hashlib` would bring OpenSSL along."""
 
 
 def _trap_reason(trap: wasmtime.Trap) -> str:

@@ -12,7 +12,7 @@ import msgspec
 
 from dspex.protocol.framing import encode_frame, frame_header
 
-VERSION = 5
+VERSION = 6
 """Raised with every change of a message; a zygote that speaks another version is refused."""
 
 ENVELOPE_BYTES = 64 * 1024
@@ -158,6 +158,8 @@ class Fork(_Message, frozen=True, tag=7):
     """Processor seconds after which the kernel kills it; 0 for no such bound."""
     data_bytes: Annotated[int, msgspec.Meta(ge=0, le=2**40)]
     """Writable memory that it may add to what the zygote had."""
+    warm: bool = True
+    """Whether it is to be warmed before it reads its first request; otherwise that request warms it."""
 
 
 class Started(_Message, frozen=True, tag=8):

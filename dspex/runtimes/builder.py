@@ -14,6 +14,7 @@ from dspex import resources
 from dspex.languages.python import ENVIRONMENT, EXPORTS, REPLY_FD, REQUEST_FD, host_functions
 from dspex.runtimes import glue
 from dspex.runtimes.freeze import freeze
+from dspex.runtimes.heap import fill_holes
 from dspex.wasm.binary import Module
 from dspex.wasm.emscripten import (
     HOME,
@@ -294,6 +295,7 @@ class Builder:
         # Not frozen for the collector: what is immortal is out of its sight already, and a frozen
         # heap makes it believe that it is always behind.
         self.run("import gc; gc.collect(); del gc")
+        fill_holes(self.call)
         keep = {*EXPORTS, *self._recipe["start"].get("exports", ())}
         entry: dict[str, object] = {
             "turn": turn,

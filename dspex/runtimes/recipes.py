@@ -24,7 +24,7 @@ _INTERPRETER_SOURCES = (
     "runtimes/builder.py", "runtimes/glue.py", "runtimes/interpreter.py", "runtimes/profile.py",
     "runtimes/training.py", "runtimes/tuning.py", "wasm/binary.py", "wasm/code.py",
 )
-_PYTHON_SOURCES = ("runtimes/freeze.py", "runtimes/pyodide.py", "runtimes/stdlib.py")
+_PYTHON_SOURCES = ("runtimes/freeze.py", "runtimes/heap.py", "runtimes/pyodide.py", "runtimes/stdlib.py")
 """Besides the interpreter's and the guest's own."""
 _JAVASCRIPT_SOURCES = (
     "runtimes/freeze.py", "runtimes/profile.py", "runtimes/quickjs.py", "runtimes/stdlib.py", "runtimes/tuning.py",

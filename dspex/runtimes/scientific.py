@@ -35,6 +35,7 @@ from dspex.languages.scientific import (
 from dspex.runtimes import locate, stdlib
 from dspex.runtimes.builder import BuildFailed, Collected
 from dspex.runtimes.glue import GLOBAL_PREFIX
+from dspex.runtimes.heap import fill_holes
 from dspex.runtimes.recipe import Recipe
 from dspex.runtimes.store import Store, cache_folder, digest
 from dspex.runtimes.toolchain import ToolMissing, run
@@ -203,7 +204,7 @@ def inputs() -> list[Path | str]:
 
 
 _SOURCES = (
-    "languages/scientific.py", "runtimes/builder.py", "runtimes/scientific.py", "runtimes/stdlib.py", "wasm/overlay.py",
+    "languages/scientific.py", "runtimes/builder.py", "runtimes/heap.py", "runtimes/scientific.py", "runtimes/stdlib.py", "wasm/overlay.py",
 )  # fmt: skip
 
 
@@ -408,6 +409,7 @@ class _Builder:
                 raise BuildFailed(msg)
             immortal(at)
         self._run("import gc; gc.collect()")
+        fill_holes(self._call)
         if self._machine.global_i32(STACK_POINTER) != entry["stack"]:
             msg = "the guest's stack pointer is not where it began"
             raise BuildFailed(msg)

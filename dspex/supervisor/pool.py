@@ -54,6 +54,8 @@ FORK_RETRIES_MAX = 5
 FORK_RETRY_S = 0.2
 FORKS_AT_ONCE_MAX = 64
 """More orders than this wait with the pool; the zygote's socket does not hold many hundreds."""
+HURRY_S = 0.008 / (os.cpu_count() or 1)
+"""If workers are used up faster, making them takes more than half of the machine, and they are not warmed."""
 _NUMBERS = itertools.count(1)
 
 
@@ -116,6 +118,8 @@ class Pool:
         self._leaving: deque[tuple[float, int]] = deque()
         self._dead_because: str | None = None
         self._fork_failures = 0
+        self._ordered_s = 0.0
+        """When workers were last ordered for the stock and the line, by the monotonic clock."""
         self._retrying = False
         self._emptied = trio.Event()
         self.closing = False
@@ -401,15 +405,24 @@ class Pool:
                 self._dismiss(idle)
             number = next(_NUMBERS)
             self._session_orders[number] = self._session_line.popleft()
-            self._fork(self._zygote, number, SESSION)
+            self._fork(self._zygote, number, SESSION, warm=True)
         if self._resting and (self._session_line or (self._waiting and self._room() <= 0)):
             self._make_room()
         if not self._waiting and not self._stock_low:
             return
         wanted = len(self._waiting) + settings.idle_max - self._stock_soon()
         room = min(self._room(), FORKS_AT_ONCE_MAX - len(self._forking))
-        for _ in range(min(wanted, room)):
-            self._fork(self._zygote, next(_NUMBERS), settings.requests_per_worker)
+        wanted = min(wanted, room)
+        hurried = wanted if self._hurried(wanted) else len(self._waiting)
+        for position in range(wanted):
+            self._fork(
+                self._zygote, next(_NUMBERS), settings.requests_per_worker, warm=position >= hurried
+            )
+
+    def _hurried(self, wanted: int) -> bool:
+        """Tell whether workers are used up so fast that warming each, with a run for nothing, would slow the others down."""
+        before_s, self._ordered_s = self._ordered_s, time.monotonic()
+        return self._ordered_s - before_s < wanted * HURRY_S
 
     @property
     def _stock_low(self) -> bool:
@@ -442,11 +455,11 @@ class Pool:
             wanted -= 1
             seat.park()
 
-    def _fork(self, zygote: Zygote, number: int, requests: int) -> None:
+    def _fork(self, zygote: Zygote, number: int, requests: int, *, warm: bool) -> None:
         self._forking.add(number)
         settings = self.settings
         zygote.fork(
-            number, requests, cpu_s=settings.cpu_s * requests, data_bytes=settings.data_bytes
+            number, requests, cpu_s=settings.cpu_s * requests, data_bytes=settings.data_bytes, warm=warm
         )
 
     def _deliver(self, worker: Worker) -> None:

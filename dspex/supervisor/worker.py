@@ -196,6 +196,8 @@ class Worker:
             nursery: Where it is attended to later, and the rest of a large request is sent from; it outlives the worker.
         """
         self._nursery = nursery
+        if self.requests_left != 1:  # looked up here, as the thread that needs it may be interrupted with a file open
+            self._pid = self.pid
 
     def stir(self) -> bool:
         """Have a task read from now on, unless one does. In the supervisor's thread.

@@ -49,8 +49,11 @@ _DESCRIPTORS_PER_MESSAGE = 2
 PROGRAM = "dspex.worker.zygote"
 _BOOT = (
     "import importlib, sys; sys.path[:0] = sys.argv[3:]; "
+    "absent = dict.fromkeys(('typing_extensions', '_uuid')); sys.modules.update(absent); "
+    "import msgspec; [sys.modules.pop(name) for name in absent]; "
     "importlib.import_module(sys.argv[1]).main(sys.argv[2])"
 )
+"""msgspec gets on without these two, which bring `inspect`, `ast` and libuuid along: a fork pays for all that is loaded."""
 STDERR_ENVIRONMENT_NAME = "DSPEX_WORKER_STDERR"
 """If set, workers keep the standard error of this process: for people who work on dspex."""
 
@@ -174,7 +177,7 @@ class Zygote:
                 msg = f"{type(message).__name__} before Started"
                 raise ZygoteFailed(msg)
 
-    def fork(self, number: int, requests: int, *, cpu_s: int, data_bytes: int) -> None:
+    def fork(self, number: int, requests: int, *, cpu_s: int, data_bytes: int, warm: bool) -> None:
         """Ask for one worker, which `attend` will deliver under `number`.
 
         Args:
@@ -182,12 +185,13 @@ class Zygote:
             requests: Runs it serves; 0 for a session.
             cpu_s: Processor seconds after which the kernel kills it; 0 for no such bound.
             data_bytes: Writable memory that it may add to what the zygote has.
+            warm: Whether it is to be warmed first, as it will wait for its request and not a request for it.
         """
         if not self._ordered:
             self._deadline.deadline = trio.current_time() + FORK_TIMEOUT_S
         self._ordered[number] = requests
         try:
-            self._control.send(encode(Fork(number, requests, cpu_s, data_bytes)))
+            self._control.send(encode(Fork(number, requests, cpu_s, data_bytes, warm)))
         except OSError:
             # A full socket means that it has stopped reading: `attend` ends with the process.
             self.kill()

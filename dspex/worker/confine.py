@@ -24,6 +24,9 @@ from dspex.worker.jail.seccomp import Filter
 from dspex.worker.jail.syscalls import Architecture, machine
 from dspex.worker.jail.worker_step import Copyable, WorkerStep
 
+_REHEARSED = (Layer.PARENT_DEATH_SIGNAL, Layer.RLIMITS, Layer.LANDLOCK, Layer.SECCOMP)
+"""What a worker arms itself, if its zygote could."""
+
 
 class JailSpec(NamedTuple):
     """What one zygote and its workers need to be left with; everything else is taken away."""
@@ -99,6 +102,21 @@ def confine(spec: JailSpec) -> ArmedLayers:
         # Its filter is no use without the zygote's, which it only adds to.
         step.worker_filter = step.copyable = None
     return ArmedLayers(arming.report(), step)
+
+
+def prepare_rehearsal(spec: JailSpec) -> ArmedLayers:
+    """Return what `confine_worker` needs in a child that is only to show what a worker does, and ends with it.
+
+    Nothing is armed in the calling process, and nothing is promised: walls that this machine lacks are left out.
+    """
+    arming = _Arming(tuple(layer for layer in JAIL if layer not in _REHEARSED))
+    arming.armed += _REHEARSED
+    try:
+        step = _prepared_worker_step(arming, spec, rlimits.data_bytes_now())
+    except OSError:  # without Landlock
+        arming.armed.remove(Layer.LANDLOCK)
+        step = _prepared_worker_step(arming, spec, rlimits.data_bytes_now())
+    return ArmedLayers(Report((), {}, {}), step)
 
 
 def confine_worker(

@@ -10,8 +10,8 @@ io_uring, or locks too little memory, nothing is pinned and workers are forked a
 from __future__ import annotations
 
 import ctypes
-import mmap
 import os
+import signal
 import struct
 from typing import TYPE_CHECKING
 
@@ -29,35 +29,58 @@ _MAPPING_BYTES_MAX = 1 << 30
 _IO_URING_SETUP, _IO_URING_REGISTER = 425, 427  # the same number on every architecture
 _REGISTER_BUFFERS = 0
 _PARAMETERS_BYTES = 120
+_PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def find(rehearse: Callable[[], object]) -> list[tuple[int, int]]:
-    """Return the (address, length) of this process' pages that a forked child writes.
+    """Return the (address, length) of this process' pages that a forked child writes, and of no others.
+
+    A page is a child's own if nobody else maps it, which is so as well when everybody else has written theirs. So
+    another child, which does nothing, keeps hold of what this process has now; and looking is left to this process.
 
     Args:
         rehearse: What a worker does; run once, in a child that ends with it.
     """
     read_end, write_end = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            os.close(read_end)
-            _send(write_end, _written_pages(rehearse))
-            status = 0
-        finally:
-            os._exit(status)
-    os.close(write_end)
-    received = bytearray()
-    while piece := os.read(read_end, 1 << 16):
-        received += piece
-    os.close(read_end)
-    _, state = os.waitpid(pid, 0)
-    if state:
+
+    def hold() -> None:
+        os.close(write_end)
+        os.read(read_end, 1)
+
+    def work() -> None:
+        rehearse()
+        signal.raise_signal(signal.SIGSTOP)
+
+    holder, child = _fork(hold), _fork(work)
+    try:
+        ended = os.waitid(os.P_PID, child, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        if ended is None or ended.si_code != os.CLD_STOPPED:
+            return []
+        return _own_pages(child)
+    except OSError:  # nobody may look here
         return []
-    return [_RANGE.unpack_from(received, at) for at in range(0, len(received), _RANGE.size)]
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.close(read_end)
+        os.close(write_end)
+        os.waitpid(child, 0)
+        os.waitpid(holder, 0)
+
+
+def _fork(live: Callable[[], object]) -> int:
+    """Start a child that lives its life and ends, with this process at the latest."""
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        live()
+        status = 0
+    finally:
+        os._exit(status)
 
 
 def pin(ranges: list[tuple[int, int]]) -> int:
@@ -80,33 +103,21 @@ def pin(ranges: list[tuple[int, int]]) -> int:
     return int(ring)
 
 
-def _written_pages(rehearse: Callable[[], object]) -> list[tuple[int, int]]:
-    """Rehearse, then list the pages that have become this process' own since it was forked."""
-    mappings = private_mappings()
-    pages = sum((end - start) // PAGE_BYTES for start, end in mappings)
-    # Everything is allocated before, so that looking does not write pages that rehearsing did not.
-    table = mmap.mmap(-1, pages * _ENTRY.size)
-    views = []
-    at = 0
-    for start, end in mappings:
-        size = (end - start) // PAGE_BYTES * _ENTRY.size
-        views.append((start, memoryview(table)[at : at + size]))
-        at += size
-    with open("/proc/self/pagemap", "rb", buffering=0) as pagemap:  # noqa: PTH123 - no pathlib here
-        rehearse()
-        for start, view in views:
-            pagemap.seek(start // PAGE_BYTES * _ENTRY.size)
-            pagemap.readinto(view)
+def _own_pages(pid: int) -> list[tuple[int, int]]:
+    """Return the pages of a child of this process that nobody shares with it, as (address, length)."""
     found: list[tuple[int, int]] = []
-    for start, view in views:
-        for position, (entry,) in enumerate(_ENTRY.iter_unpack(view)):
-            if not entry & _PRESENT or not entry & _EXCLUSIVE or entry & _OF_FILE:
-                continue
-            address = start + position * PAGE_BYTES
-            if found and found[-1][0] + found[-1][1] == address:
-                found[-1] = (found[-1][0], found[-1][1] + PAGE_BYTES)
-            else:
-                found.append((address, PAGE_BYTES))
+    with open(f"/proc/{pid}/pagemap", "rb", buffering=0) as pagemap:  # noqa: PTH123 - no pathlib here
+        for start, end in private_mappings():
+            pagemap.seek(start // PAGE_BYTES * _ENTRY.size)
+            entries = pagemap.read((end - start) // PAGE_BYTES * _ENTRY.size)
+            for position, (entry,) in enumerate(_ENTRY.iter_unpack(entries)):
+                if not entry & _PRESENT or not entry & _EXCLUSIVE or entry & _OF_FILE:
+                    continue
+                address = start + position * PAGE_BYTES
+                if found and sum(found[-1]) == address:
+                    found[-1] = (found[-1][0], found[-1][1] + PAGE_BYTES)
+                else:
+                    found.append((address, PAGE_BYTES))
     return found[:RANGES_MAX]
 
 
@@ -120,10 +131,3 @@ def private_mappings() -> list[tuple[int, int]]:
             if permissions == "rw-p" and end - start <= _MAPPING_BYTES_MAX:
                 found.append((start, end))
     return found
-
-
-def _send(descriptor: int, ranges: list[tuple[int, int]]) -> None:
-    data = memoryview(b"".join(_RANGE.pack(*one) for one in ranges))
-    while data:
-        data = data[os.write(descriptor, data) :]
-    os.close(descriptor)

@@ -44,13 +44,22 @@ def use_huge_pages(file_name_end: str) -> int:
 
 
 def _code_of(file_name_end: str) -> list[tuple[int, int]]:
+    """Return the (start, end) of mapped code.
+
+    What stands before the code of the same file, on the same huge page, counts as code: a page of headers.
+    """
     found = []
+    before = before_end = 0
+    before_file = ""
     with open("/proc/self/maps") as maps:  # noqa: PTH123 - no pathlib here
         for line in maps:
-            fields = line.split()
-            if fields[1] == "r-xp" and fields[-1].endswith(file_name_end):
-                start, end = (int(number, 16) for number in fields[0].split("-"))
-                found.append((start, end))
+            span, permissions, *_, file = line.split()
+            start, end = (int(number, 16) for number in span.split("-"))
+            if permissions == "r-xp" and file.endswith(file_name_end):
+                page = start // HUGE_PAGE_BYTES * HUGE_PAGE_BYTES
+                adjoins = before_file == file and before_end == start and before <= page
+                found.append((page if adjoins else start, end))
+            before, before_end, before_file = start, end, file
     return found
 
 

@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, cast
 
-from dspex.isolation.layers import Layer
+from dspex.isolation.layers import Layer, WallMissingError
 from dspex.protocol.framing import FrameDecoder
 from dspex.protocol.messages import (
     ENVELOPE_BYTES,
@@ -43,12 +43,19 @@ from dspex.protocol.messages import (
 )
 from dspex.wasm.engine import NATIVE_STACK_BYTES
 from dspex.worker import hot_pages, huge_code, huge_heap
-from dspex.worker.confine import ArmedLayers, JailSpec, confine, confine_worker
+from dspex.worker.confine import (
+    ArmedLayers,
+    JailSpec,
+    confine,
+    confine_worker,
+    prepare_rehearsal,
+)
+from dspex.worker.jail.capabilities import forbid_new_privileges
 from dspex.worker.jail.surroundings import open_descriptors
 from dspex.worker.serve import serve
 
 if TYPE_CHECKING:
-    from dspex.languages.base import CodeLoader, Language
+    from dspex.languages.base import CodeLoader, Language, Refreshable
     from dspex.protocol.messages import Answer
 
 EXIT_INTERNAL = 70
@@ -58,6 +65,7 @@ STDERR = 2
 COMPILED_SUFFIX = ".cwasm"
 _REHEARSALS = 12
 _WARMINGS = 3
+_REHEARSAL_CPU_S = 10
 _ENDED_UNKNOWN_MAX = 64
 _BUDGET = Budget(5.0, 5.0, 1 << 28, 1 << 16, 1 << 16, 50, 1 << 16, 100, 64)
 
@@ -73,6 +81,7 @@ class Zygote:
         self._control = control
         self._language = language
         self._copyable = hasattr(language, "become_twin")
+        self._refreshable = hasattr(language, "refresh")
         self._workers: dict[int, int] = {}
         self._ended_unknown: dict[int, int] = {}
         """How copies ended that the supervisor has not named yet, by number: the last few."""
@@ -105,28 +114,33 @@ class Zygote:
         ours = {self._control.fileno(), self._wake_read, self._wake_write}
         # What the language opened (the compiled module's file) is needed to boot further guests.
         self._kept = tuple(opened - ours) + ((STDERR,) if stderr else ())
-        huge_code.use_huge_pages(COMPILED_SUFFIX)
-        hot = hot_pages.find(self._live_once)
-        huge_heap.use_huge_pages(hot)
-        self._armed = confine(
-            JailSpec(
-                keep_fds=(*ours, *self._kept),
-                parent_pid=parent,
-                worker_may_load_code=self._loads_code,
-                worker_may_be_copied=self._copyable,
-                before_filter=lambda: hot_pages.pin(hot),
-            )
+        spec = JailSpec(
+            keep_fds=(*ours, *self._kept),
+            parent_pid=parent,
+            worker_may_load_code=self._loads_code,
+            worker_may_be_copied=self._copyable,
         )
+        huge_code.use_huge_pages(COMPILED_SUFFIX)
+        hot = self._find_hot_pages(spec)
+        huge_heap.use_huge_pages(hot)
+        self._armed = confine(spec._replace(before_filter=lambda: hot_pages.pin(hot)))
         return self._armed
 
-    def _live_once(self) -> None:
-        """Do what a worker does from its fork to its end."""
+    def _find_hot_pages(self, spec: JailSpec) -> list[tuple[int, int]]:
+        """Have a child do what a worker does from its fork to its end; return the pages that it writes."""
         ours, theirs = socket.socketpair()
-        ours.sendall(encode(_rehearsal(0, self._language.smallest)))
-        ours.shutdown(socket.SHUT_WR)
-        self._language.enter_worker()
-        self._language.warm()
-        serve(theirs, self._language, 1)
+        with ours, theirs:
+            ours.sendall(encode(_rehearsal(0, self._language.smallest)))
+            ours.shutdown(socket.SHUT_WR)
+            self._armed = prepare_rehearsal(spec)
+
+            def live() -> None:
+                forbid_new_privileges()
+                with contextlib.suppress(WallMissingError):
+                    self._make_ready(theirs, Fork(0, 1, cpu_s=_REHEARSAL_CPU_S, data_bytes=1 << 30))
+                serve(theirs, self._language, 1)
+
+            return hot_pages.find(live)
 
     def serve_forever(self) -> None:
         """Fork until the supervisor hangs up."""
@@ -177,20 +191,8 @@ class Zygote:
     def _become_worker(self, connection: socket.socket, order: Fork) -> NoReturn:
         status = EXIT_INTERNAL
         try:
-            language = self._language
-            own = language.enter_worker()
-            session = order.requests == 0
-            confine_worker(
-                self._armed,
-                keep_fds=(connection.fileno(), *own, *self._kept),
-                cpu_s=order.cpu_s or None,
-                data_bytes=order.data_bytes,
-                pass_gate=partial(_greet, connection) if session else None,
-            )
-            if self._loads_code and self._armed.worker_step is not None:
-                cast("CodeLoader", language).seal = self._armed.worker_step.seal_code
-            language.warm()
-            serve(connection, language, order.requests)
+            self._make_ready(connection, order)
+            serve(connection, self._language, order.requests)
             status = 0
         except BrokenPipeError:
             status = 0  # the supervisor hung up; nobody wants the rest
@@ -198,6 +200,25 @@ class Zygote:
             sys.excepthook(*sys.exc_info())
         finally:
             os._exit(status)
+
+    def _make_ready(self, connection: socket.socket, order: Fork) -> None:
+        """Do what a worker does before it can be asked for anything."""
+        language = self._language
+        own = language.enter_worker()
+        session = order.requests == 0
+        confine_worker(
+            self._armed,
+            keep_fds=(connection.fileno(), *own, *self._kept),
+            cpu_s=order.cpu_s or None,
+            data_bytes=order.data_bytes,
+            pass_gate=partial(_greet, connection) if session else None,
+        )
+        if self._loads_code and self._armed.worker_step is not None:
+            cast("CodeLoader", language).seal = self._armed.worker_step.seal_code
+        if order.warm or not self._refreshable:
+            language.warm()
+        else:
+            cast("Refreshable", language).refresh()
 
     def _adopt(self, order: Adopt) -> None:
         """Take note of a copy that a worker made of itself: it is this process' child, if it is any."""

@@ -11,6 +11,8 @@ from tests.javascript.running import Run
 
 pytestmark = pytest.mark.usefixtures("the_next_one_works")
 PROMPT_S = 6.0
+MANY = 40
+"""More at once than there are workers in stock: the others are forked for who waits, and so not warmed."""
 
 
 def policy(**changed: float) -> dspex.Policy:
@@ -270,3 +272,9 @@ def test_randomness_is_different_in_every_sandbox(js: Run) -> None:
 
     assert len({one[0] for one in found}) == 4
     assert len({one[1] for one in found}) == 4
+
+
+def test_randomness_is_different_where_nothing_was_warmed(engine: dspex.Engine) -> None:
+    jobs = [engine.submit("Math.random()", language="javascript") for _ in range(MANY)]
+
+    assert len({job.outcome().value for job in jobs}) == MANY

@@ -114,3 +114,14 @@ def test_modules_for_those_who_test_cpython_are_not_there(engine: dspex.Engine, 
 
     assert error is not None
     assert (error.type, error.message) == ("ModuleNotFoundError", f"No module named '{name}'")
+
+
+def test_what_a_program_allocates_lies_together(engine: dspex.Engine) -> None:
+    outcome = engine.run(
+        "made = [bytes(n) for n in range(200)]\n"
+        "import sys\n"
+        "len({id(one) // 4096 for one in made}), sum(map(sys.getsizeof, made)) / 4096"
+    )
+
+    pages, least = outcome.value
+    assert least < pages < 4 * least

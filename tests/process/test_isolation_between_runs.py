@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from dspex.supervisor.worker import Worker
 
 RUNS = 8
+MANY = 40
+"""More at once than there are workers in stock: the others are forked for who waits, and so not warmed."""
 
 
 @pytest.fixture(params=[1, 100], ids=["a process each", "one process for all"], scope="module")
@@ -100,6 +102,13 @@ def test_no_two_runs_draw_the_same_randomness(engine: dspex.Engine, draw: str) -
 
     assert None not in drawn
     assert len(set(drawn)) == RUNS
+
+
+def test_no_two_runs_draw_the_same_randomness_where_nothing_was_warmed() -> None:
+    with dspex.Engine(idle_max=1) as engine:
+        jobs = [engine.submit("import random; random.random()") for _ in range(MANY)]
+
+        assert len({job.outcome().value for job in jobs}) == MANY
 
 
 def test_sessions_side_by_side_share_nothing(engine: dspex.Engine) -> None:

@@ -80,7 +80,7 @@ OF_SIDE: dict[str, Any] = {
         RUN, Answer(1, 2, b"v"), Answer(1, 3, b"", "E", "why"), Interrupt(1), Save(1, 4096),
         Restore(1, 4096, True, False, 1, 2, 3, 4), Copy(1),
     ],
-    "pool": [Fork(1, 2, 3, 4), Adopt(1, 2)],
+    "pool": [Fork(1, 2, 3, 4), Fork(1, 2, 3, 4, warm=False), Adopt(1, 2)],
 }
 ALL = [message for messages in OF_SIDE.values() for message in messages]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from dspex.errors import EngineBusy, RestartsExhausted, SessionClosed, WorkerCrashed
-from dspex.supervisor.pool import FORKS_AT_ONCE_MAX, Pool, PoolSettings, SessionOrder
+from dspex.supervisor.pool import FORKS_AT_ONCE_MAX, HURRY_S, Pool, PoolSettings, SessionOrder
 from dspex.supervisor.zygote import Served
 
 EAGAIN = 11
@@ -62,6 +63,7 @@ class FakeWorker:
         """Go on in the loop, or be buried."""
         self.lent = False
         if self.gone:
+            self.killed = True
             self.owner.worker_gone(self)
 
     def give_back(self) -> bool:
@@ -131,9 +133,11 @@ class FakeZygote:
 
     def __init__(self) -> None:
         self.ordered: dict[int, int] = {}
+        self.warm: dict[int, bool] = {}
 
-    def fork(self, number: int, requests: int, *, cpu_s: int, data_bytes: int) -> None:
+    def fork(self, number: int, requests: int, *, cpu_s: int, data_bytes: int, warm: bool) -> None:
         assert number not in self.ordered
+        self.warm[number] = warm
         assert cpu_s == 3 * requests
         self.ordered[number] = requests
 
@@ -300,6 +304,40 @@ def test_an_idle_worker_that_dies_is_replaced() -> None:
 
     assert len(zygote.ordered) == 1
     assert pool.workers == []
+
+
+@pytest.mark.parametrize(("apart_s", "warm"), [(2 * HURRY_S, True), (HURRY_S / 2, False)])
+def test_workers_are_warmed_unless_they_are_used_up_too_fast(
+    monkeypatch: pytest.MonkeyPatch, apart_s: float, *, warm: bool
+) -> None:
+    now_s = 1000.0
+    monkeypatch.setattr("dspex.supervisor.pool.time", SimpleNamespace(monotonic=lambda: now_s))
+    pool = pool_of(workers_max=9, idle_max=1)
+    zygote = with_zygote(pool)
+    assert list(zygote.warm.values()) == [True]
+    for _ in range(4):
+        worker = deliver(pool, zygote)
+        now_s += apart_s
+        submit(pool)
+        assert worker.job
+
+    assert list(zygote.warm.values()) == [True, *[warm] * 4]
+
+
+def test_workers_for_those_who_wait_are_not_warmed() -> None:
+    pool = pool_of(workers_max=9, idle_max=2, waiting_max=9)
+    for _ in range(3):
+        submit(pool)
+
+    assert list(with_zygote(pool).warm.values()) == [False, False, False, True, True]
+
+
+def test_sessions_are_warmed() -> None:
+    pool = pool_of(idle_max=0)
+    zygote = with_zygote(pool)
+    order(pool)
+
+    assert list(zygote.warm.values()) == [True]
 
 
 def test_what_a_thread_gives_back_serves_who_waits() -> None:
