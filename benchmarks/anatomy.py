@@ -103,7 +103,7 @@ def dissect(runtime: str) -> None:
     rows.append(("the guest warmed before the fork", _measure(live)))
     moved = huge_code.use_huge_pages(".cwasm")
     rows.append(("and code on huge pages", _measure(live)))
-    hot = hot_pages.find(live)
+    hot = hot_pages.find(lambda _keep: live())
     collapsed = huge_heap.use_huge_pages(hot)
     rows.append(("and heaps on huge pages", _measure(live)))
     ring = hot_pages.pin(hot)

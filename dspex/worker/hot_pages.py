@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import signal
 import struct
 from typing import TYPE_CHECKING
 
@@ -29,54 +28,55 @@ _MAPPING_BYTES_MAX = 1 << 30
 _IO_URING_SETUP, _IO_URING_REGISTER = 425, 427  # the same number on every architecture
 _REGISTER_BUFFERS = 0
 _PARAMETERS_BYTES = 120
-_PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def find(rehearse: Callable[[], object]) -> list[tuple[int, int]]:
+def find(rehearse: Callable[[tuple[int, ...]], object]) -> list[tuple[int, int]]:
     """Return the (address, length) of this process' pages that a forked child writes, and of no others.
 
     A page is a child's own if nobody else maps it, which is so as well when everybody else has written theirs. So
     another child, which does nothing, keeps hold of what this process has now; and looking is left to this process.
 
     Args:
-        rehearse: What a worker does; run once, in a child that ends with it.
+        rehearse: What a worker does; run once, in a child that ends with it. It is given descriptors that must stay
+            open.
     """
-    read_end, write_end = os.pipe()
+    wait, let_go = os.pipe()
+    hear, tell = os.pipe()
 
     def hold() -> None:
-        os.close(write_end)
-        os.read(read_end, 1)
+        os.close(let_go)
+        os.close(tell)
+        os.read(wait, 1)
 
     def work() -> None:
-        rehearse()
-        signal.raise_signal(signal.SIGSTOP)
+        os.close(let_go)
+        rehearse((wait, tell))
+        os.write(tell, b".")
+        os.read(wait, 1)
 
-    holder, child = _fork(hold), _fork(work)
+    children = [_fork(hold), _fork(work)]
+    os.close(tell)
     try:
-        ended = os.waitid(os.P_PID, child, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
-        if ended is None or ended.si_code != os.CLD_STOPPED:
-            return []
-        return _own_pages(child)
+        return _own_pages(children[1]) if os.read(hear, 1) else []
     except OSError:  # nobody may look here
         return []
     finally:
-        os.kill(child, signal.SIGKILL)
-        os.close(read_end)
-        os.close(write_end)
-        os.waitpid(child, 0)
-        os.waitpid(holder, 0)
+        os.close(let_go)  # which is what both wait for
+        os.close(wait)
+        os.close(hear)
+        for child in children:
+            os.waitpid(child, 0)
 
 
 def _fork(live: Callable[[], object]) -> int:
-    """Start a child that lives its life and ends, with this process at the latest."""
+    """Start a child that lives its life and ends."""
     pid = os.fork()
     if pid:
         return pid
     status = 1
     try:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         live()
         status = 0
     finally:

@@ -133,11 +133,12 @@ class Zygote:
             ours.sendall(encode(_rehearsal(0, self._language.smallest)))
             ours.shutdown(socket.SHUT_WR)
             self._armed = prepare_rehearsal(spec)
+            order = Fork(0, 1, cpu_s=_REHEARSAL_CPU_S, data_bytes=1 << 30)
 
-            def live() -> None:
+            def live(keep_fds: tuple[int, ...]) -> None:
                 forbid_new_privileges()
                 with contextlib.suppress(WallMissingError):
-                    self._make_ready(theirs, Fork(0, 1, cpu_s=_REHEARSAL_CPU_S, data_bytes=1 << 30))
+                    self._make_ready(theirs, order, keep_fds)
                 serve(theirs, self._language, 1)
 
             return hot_pages.find(live)
@@ -201,14 +202,14 @@ class Zygote:
         finally:
             os._exit(status)
 
-    def _make_ready(self, connection: socket.socket, order: Fork) -> None:
+    def _make_ready(self, connection: socket.socket, order: Fork, keep_fds: tuple[int, ...] = ()) -> None:
         """Do what a worker does before it can be asked for anything."""
         language = self._language
         own = language.enter_worker()
         session = order.requests == 0
         confine_worker(
             self._armed,
-            keep_fds=(connection.fileno(), *own, *self._kept),
+            keep_fds=(connection.fileno(), *own, *self._kept, *keep_fds),
             cpu_s=order.cpu_s or None,
             data_bytes=order.data_bytes,
             pass_gate=partial(_greet, connection) if session else None,

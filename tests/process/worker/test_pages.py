@@ -68,7 +68,7 @@ def test_the_pages_that_a_child_writes_are_found_and_no_others() -> None:
         area[:] = bytes([1]) * len(area)
         start = ctypes.addressof(ctypes.c_char.from_buffer(area))
 
-        def rehearse():
+        def rehearse(_keep):
             for page in (3, 4, 40):
                 area[page * hot_pages.PAGE_BYTES] = 2
 
@@ -87,7 +87,7 @@ def test_a_rehearsal_that_fails_pins_nothing() -> None:
     said = run("""
         import os
         from dspex.worker import hot_pages
-        print(hot_pages.find(lambda: os._exit(3)), hot_pages.pin([]))
+        print(hot_pages.find(lambda _keep: os._exit(3)), hot_pages.pin([]))
     """)
 
     assert said == "[] -1\n"
