@@ -6,7 +6,6 @@ it. Nothing here knows what is being waited for.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -49,6 +48,8 @@ def running_loop() -> Loop:
     if library == "trio":
         return TrioLoop()
     if library == "asyncio":
+        from dspex.asyncio_loops import AsyncioLoop  # noqa: PLC0415 - only where it runs already
+
         return AsyncioLoop()
     msg = f"dspex runs under trio and asyncio, not under {library}"
     raise RuntimeError(msg)
@@ -98,66 +99,3 @@ class TrioLoop:
         with trio.CancelScope(shield=True):
             result = await trio.to_thread.run_sync(function)
         return result  # noqa: RET504 - mypy does not know that the scope swallows nothing here
-
-
-class AsyncioLoop:
-    """The loop of the calling asyncio task."""
-
-    __slots__ = ("_loop",)
-
-    def __init__(self) -> None:
-        """Remember the loop."""
-        self._loop = asyncio.get_running_loop()
-
-    def call_soon(self, function: Callable[..., object], *arguments: Any) -> None:
-        """Call a function in the loop."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(function, *arguments)
-
-    def spawn(
-        self, coroutine: Coroutine[Any, Any, None], context: contextvars.Context
-    ) -> Callable[[], None]:
-        """Run a coroutine in the loop."""
-        return spawn_in(self._loop, coroutine, context)
-
-    async def wait_done(self, future: Future[Any]) -> None:
-        """Wait until a future is settled."""
-        done = asyncio.Event()
-        future.add_done_callback(lambda _: self.call_soon(done.set))
-        await done.wait()
-
-    async def in_thread(self, function: Callable[[], _T]) -> _T:
-        """Run a function in a thread."""
-        work = asyncio.ensure_future(asyncio.to_thread(function))
-        cancelled: asyncio.CancelledError | None = None
-        while not work.done():
-            try:
-                await asyncio.wait([work])
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            work.exception()  # it was looked at, so asyncio need not complain of it
-            raise cancelled
-        return work.result()
-
-
-def spawn_in(
-    loop: asyncio.AbstractEventLoop,
-    coroutine: Coroutine[Any, Any, None],
-    context: contextvars.Context,
-) -> Callable[[], None]:
-    """Run a coroutine in an asyncio loop, from any thread; return what cancels it."""
-    tasks: list[asyncio.Task[None]] = []
-
-    def begin() -> None:
-        tasks.append(loop.create_task(coroutine, context=context))
-
-    def cancel() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
-
-    try:
-        loop.call_soon_threadsafe(begin)
-    except RuntimeError:  # the loop is closed; nobody is there to be answered for
-        coroutine.close()
-    return cancel

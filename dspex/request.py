@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dspex import mounts, values
-from dspex.broker import http_tools
 from dspex.errors import Finding, GuestRefused, LimitExceeded, RequestError
 from dspex.protocol.messages import Budget, MountGiven, Repeatable, Run
 from dspex.tools import describe_tools
@@ -141,7 +140,11 @@ def tools_of(request: Request, policy: Policy, spec: LanguageSpec) -> dict[str, 
     if given and not spec.tools:
         raise _unusable("tools", f"{spec.name} programs cannot call any")
     policy.require("tool", (name for name in given if isinstance(name, str)))
-    return {**(http_tools(policy) if spec.tools else {}), **given}
+    if not policy.network or not spec.tools:
+        return dict(given)
+    from dspex.broker import http_tools  # noqa: PLC0415 - only few programs have a network
+
+    return {**http_tools(policy), **given}
 
 
 def _source(code: object, limits: Limits, *, binary: bool) -> bytes:

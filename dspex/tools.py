@@ -8,8 +8,6 @@ has none. How calls travel is `dspex.protocol`'s; how they look in a guest, the 
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import contextvars
 import inspect
 import json
@@ -21,13 +19,13 @@ import pydantic
 
 from dspex import values
 from dspex.errors import RequestError, ValueNotTransferable
-from dspex.loops import spawn_in
 from dspex.protocol.messages import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from concurrent.futures import Future
 
+    from dspex.asyncio_loops import OwnLoop
     from dspex.limits import Limits
     from dspex.protocol.messages import Call
 
@@ -178,7 +176,7 @@ class ToolRunner:
     def __init__(self) -> None:
         """Start nothing yet."""
         self._lock = threading.Lock()
-        self._loop: _OwnLoop | None = None
+        self._loop: OwnLoop | None = None
 
     def bind(
         self,
@@ -227,7 +225,9 @@ class ToolRunner:
     def _own_loop(self) -> Spawn:
         with self._lock:
             if self._loop is None:
-                self._loop = _OwnLoop()
+                from dspex.asyncio_loops import OwnLoop  # noqa: PLC0415 - loading asyncio takes its time
+
+                self._loop = OwnLoop()
             return self._loop.spawn
 
     def close(self) -> None:
@@ -236,35 +236,6 @@ class ToolRunner:
             loop, self._loop = self._loop, None
         if loop is not None:
             loop.close()
-
-
-class _OwnLoop:
-    """An asyncio loop in a thread, for callers without a loop."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="dspex-tools", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        with contextlib.closing(self._loop):
-            self._loop.run_forever()
-            left = asyncio.all_tasks(self._loop)
-            for task in left:
-                task.cancel()
-            if left:
-                self._loop.run_until_complete(asyncio.wait(left))
-
-    def spawn(
-        self, coroutine: Coroutine[Any, Any, None], context: contextvars.Context
-    ) -> Callable[[], None]:
-        return spawn_in(self._loop, coroutine, context)
-
-    def close(self) -> None:
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._loop.stop)
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
 
 
 def _answer_plain(tool: _Tool, call: Call, limits: Limits) -> Answer:

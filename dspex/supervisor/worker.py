@@ -603,6 +603,8 @@ class Worker:
     async def _send_rest(self) -> None:
         with self._sending:
             while self._unsent or self._errand_unsent:
+                if self.fileno() < 0:
+                    return  # it was gone before this task had begun
                 await trio.lowlevel.wait_writable(self._connection)
                 with self._lock:
                     try:

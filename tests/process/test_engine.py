@@ -341,7 +341,7 @@ def test_a_job_that_is_cancelled_in_the_line_never_runs() -> None:
 def test_a_process_that_only_calls_an_engine_loads_nothing_that_builds_or_serves() -> None:
     program = (
         "import sys, dspex; dspex.run('1'); "
-        "print({'wasmtime', 'filelock', 'dspex.runtimes.builder', 'dspex.languages.python'} & sys.modules.keys())"
+        "print({'asyncio', 'http.client', 'wasmtime', 'filelock', 'dspex.runtimes.builder', 'dspex.languages.python'} & sys.modules.keys())"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
 

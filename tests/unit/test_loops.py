@@ -12,7 +12,8 @@ import pytest
 import sniffio
 import trio
 
-from dspex.loops import AsyncioLoop, TrioLoop, running_loop
+from dspex.asyncio_loops import AsyncioLoop
+from dspex.loops import TrioLoop, running_loop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
