@@ -413,7 +413,7 @@ class Pool:
         wanted = len(self._waiting) + settings.idle_max - self._stock_soon()
         room = min(self._room(), FORKS_AT_ONCE_MAX - len(self._forking))
         wanted = min(wanted, room)
-        hurried = wanted if self._hurried(wanted) else len(self._waiting)
+        hurried = wanted if wanted > 0 and self._hurried(wanted) else len(self._waiting)
         for position in range(wanted):
             self._fork(
                 self._zygote, next(_NUMBERS), settings.requests_per_worker, warm=position >= hurried
