@@ -11,6 +11,8 @@ import gc
 import json
 import os
 import resource
+import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -18,6 +20,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from dspex.languages.python import PythonGuest
 
 FORKS, BATCH = 300, 20
 _INSIDE = (
@@ -32,24 +36,33 @@ def _cpu_ms(who: int) -> float:
 
 
 def _measure(live: Callable[[], object]) -> dict[str, float]:
-    """Fork `FORKS` children that live this life; return milliseconds and faults of one.
+    """Fork `FORKS` children that live this life; return milliseconds and faults of one."""
 
-    What other processes do meanwhile only ever adds, so the cheapest batch is the one that counts.
-    """
-    batches = [_batch(live) for _ in range(FORKS // BATCH)]
-    return min(batches, key=lambda one: one["zygote_ms"] + one["worker_ms"])
-
-
-def _batch(live: Callable[[], object]) -> dict[str, float]:
-    own, children = _cpu_ms(resource.RUSAGE_SELF), _cpu_ms(resource.RUSAGE_CHILDREN)
-    faults = resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
-    began = time.perf_counter()
-    for _ in range(BATCH):
+    def start() -> int:
         pid = os.fork()
         if pid == 0:
             live()
             os._exit(0)
-        os.waitpid(pid, 0)
+        return pid
+
+    return _measure_started(start)
+
+
+def _measure_started(start: Callable[[], int]) -> dict[str, float]:
+    """Do the same with children that are forked in another way.
+
+    What other processes do meanwhile only ever adds, so the cheapest batch is the one that counts.
+    """
+    batches = [_batch(start) for _ in range(FORKS // BATCH)]
+    return min(batches, key=lambda one: one["zygote_ms"] + one["worker_ms"])
+
+
+def _batch(start: Callable[[], int]) -> dict[str, float]:
+    own, children = _cpu_ms(resource.RUSAGE_SELF), _cpu_ms(resource.RUSAGE_CHILDREN)
+    faults = resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
+    began = time.perf_counter()
+    for _ in range(BATCH):
+        os.waitpid(start(), 0)
     wall = time.perf_counter() - began
     return {
         "zygote_ms": (_cpu_ms(resource.RUSAGE_SELF) - own) / BATCH,
@@ -59,22 +72,54 @@ def _batch(live: Callable[[], object]) -> dict[str, float]:
     }
 
 
+def _shown(live: Callable[[], object], tell: int) -> None:
+    """Live, and then wait for somebody who looks at this process to be done."""
+    live()
+    os.write(tell, b".")
+    signal.pause()
+
+
+def _without_python(language: PythonGuest, request: bytes) -> Callable[..., int] | None:
+    """Return what forks a worker that is led by the fast path, if there is one; `tell` is `hot_pages.find`'s."""
+    fast = language.fast
+    if fast is None:
+        return None
+    language.offer_turns(fast)
+    fast.confine(
+        wakeup_fd=language.enter_worker()[0], zygote_pid=None, landlock_fd=None, limits=False, may_multiply=True,
+        filter_program=None, filter_bytes=None, filter_places=(), kept=(),
+    )  # fmt: skip
+
+    def start(tell: int = -1) -> int:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            ours.sendall(request)
+            pid = fast.fork(theirs.fileno(), cpu_s=-1, data_bytes=-1, warm=False, tell=tell)
+        if tell < 0:
+            ours.recv(1 << 16)
+        ours.detach() if tell >= 0 else ours.close()
+        return pid
+
+    return start
+
+
 def dissect(runtime: str) -> None:
     """Print one JSON object per step; run in a process of its own."""
     rows = [("a Python process with nothing loaded: fork and exit", _measure(lambda: None))]
 
     from dspex.languages.python import PythonGuest  # noqa: PLC0415 - loading is what is measured
-    from dspex.protocol.messages import Budget, Run  # noqa: PLC0415 - see above
+    from dspex.protocol.messages import Budget, Run, encode  # noqa: PLC0415 - see above
     from dspex.worker import hot_pages, huge_code, huge_heap, zygote  # noqa: PLC0415 - see above
 
     language = PythonGuest(Path(runtime))
     budget = Budget(5.0, 5.0, 1 << 28, 1 << 20, 1 << 20, 50, 1 << 20, 100, 64)
 
+    message = Run(
+        run=1, source=b"1 + 1", filename="main.py", variables=b"", files={}, stdin=b"",
+        args=[], env={}, budget=budget, stream=False, single=True,
+    )
+
     def serve() -> None:
-        message = Run(
-            run=1, source=b"1 + 1", filename="main.py", variables=b"", files={}, stdin=b"",
-            args=[], env={}, budget=budget, stream=False, single=True,
-        )
         language.serve(message, zygote._Nowhere())
 
     def warm() -> None:
@@ -103,12 +148,20 @@ def dissect(runtime: str) -> None:
     rows.append(("the guest warmed before the fork", _measure(live)))
     moved = huge_code.use_huge_pages(".cwasm")
     rows.append(("and code on huge pages", _measure(live)))
-    hot = hot_pages.find(lambda _keep: live())
+    hot = hot_pages.find(lambda tell: hot_pages.fork(lambda: _shown(live, tell)))
+    start = _without_python(language, encode(message))
+    alone = [] if start is None else hot_pages.find(start)
     collapsed = huge_heap.use_huge_pages(hot)
     rows.append(("and heaps on huge pages", _measure(live)))
+    if start is not None:
+        ring = hot_pages.pin(alone)
+        rows.append(("without the host's Python, what it writes copied", _measure_started(start)))
+        os.close(ring)
     ring = hot_pages.pin(hot)
-    rows.append(("and written pages copied by the fork", _measure(live)))
-    rows.append(("the same zygote: fork and exit alone", _measure(lambda: None)))
+    rows += [
+        ("with it, and what it writes copied by the fork", _measure(live)),
+        ("the same zygote: fork and exit alone", _measure(lambda: None)),
+    ]
     for step, numbers in rows:
         print(json.dumps({"step": step, **numbers}))
     if ring < 0 or not moved or not collapsed:

@@ -13,6 +13,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import click
@@ -22,8 +23,9 @@ from rich.table import Table
 
 import dspex
 from dspex.cli import exits
-from dspex.runtimes import locate, rust, toolchain
+from dspex.runtimes import locate, native, rust, toolchain
 from dspex.runtimes.store import CACHE_ENVIRONMENT_NAME, CacheUntrusted, cache_folder, check_above
+from dspex.wasm.fast_path import library
 
 PROBE_TIMEOUT_S = 60.0
 _WIDTH_WITHOUT_TERMINAL = 100
@@ -36,6 +38,8 @@ print(json.dumps([
     for state in available_layers()
 ]))
 """
+
+_LOAD = "import sys, pathlib; from dspex.wasm.fast_path import FastPath; FastPath(pathlib.Path(sys.argv[1]))"
 
 
 class Fact(NamedTuple):
@@ -176,8 +180,10 @@ def _runtimes(*, buildable: bool) -> list[Fact]:
     facts = []
     for one in found:
         name = f"runtime {one.name}"
-        if one.ready:
+        if one.compiled is not None:
             facts.append(Fact(name, fine=True, said=f"ready in {one.compiled}"))
+            if one.name == "python":
+                facts.append(_fast_path(one.compiled))
         elif one.portable is not None:
             facts.append(Fact(name, fine=True, said=f"{one.compiled_note}: compiled at first use"))
         else:
@@ -185,9 +191,27 @@ def _runtimes(*, buildable: bool) -> list[Fact]:
     return facts
 
 
+def _fast_path(runtime: Path) -> Fact:
+    """Say whether runs of Python can go without the host's; see `dspex.wasm.fast_path`."""
+    name = "fast path"
+    path = runtime / library(platform.machine())
+    if not path.exists():
+        return Fact(name, fine=False, said=f"{runtime} has no {path.name}: runs take longer", optional=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", _LOAD, str(path)],
+        capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False, stdin=subprocess.DEVNULL,
+        env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+    )  # fmt: skip
+    if ended.returncode:
+        said = ended.stderr.strip().splitlines()[-1:] or ["nothing"]
+        return Fact(name, fine=False, said=f"cannot be loaded, so runs take longer: {said[0]}", optional=True)
+    return Fact(name, fine=True, said="ordinary runs of Python do without the host's", optional=True)
+
+
 def _build_tools(name: str, why: str) -> Fact:
     try:
         node = toolchain.find_node()
+        native.check_compiler()
     except toolchain.ToolMissing as error:
         return Fact(name, fine=False, said=f"{why}: {error}")
     return Fact(name, fine=True, said=f"{why}: built at first use, with {node}")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dspex.languages.base import Link
     from dspex.protocol.messages import Answer, MountedFile, MountedRemoval, Run
     from dspex.wasm.emscripten import Quotas
+    from dspex.wasm.fast_path import Spent
 
 FLOOD_GRACE_S = 0.25
 """How long a guest may go on writing after its output was cut, before it is ended."""
@@ -82,6 +83,13 @@ class RunAccount:
         if not run.single and link.interrupted(run.run):
             self.seen.append(signal.SIGUSR1)
             self._stop()
+
+    def resume(self, run: Run, link: Link, spent: Spent) -> None:
+        """Go on with a run that was begun elsewhere in this process, with its timers."""
+        self._run, self._link = run, link
+        self._output_bytes = spent.output_bytes
+        self._output_left = run.budget.output_bytes - spent.output_bytes
+        self._began_s, self._cpu_began_s = spent.began_s, spent.cpu_began_s
 
     def write_output(self, stream: int, data: memoryview) -> int:
         """Pass output on, exactly up to the limit; beyond it, stop the guest.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from dspex.protocol.messages import Answer, Ended, FromWorker, Run
     from dspex.runtimes.progress import Progress
+    from dspex.wasm.fast_path import FastPath
     from dspex.wasm.state import Terms
 
 
@@ -75,6 +76,34 @@ class Refreshable(Language, Protocol):
 
     def refresh(self) -> None:
         """Draw fresh randomness, now or with the next run, and touch nothing else."""
+
+
+class FastGuest(Refreshable, Protocol):
+    """A language whose ordinary runs go without the host's Python; see `dspex.wasm.fast_path`."""
+
+    fast: FastPath | None
+    """What leads them; None where this machine has no such library."""
+
+    asking: bytes
+    """A program that wants more of its host than that knows: what it touches, most do that do so."""
+
+    def offer_turns(self, fast: FastPath) -> None:
+        """Say how the next workers' guest is called."""
+
+    def take_over(self, fast: FastPath, run: Run | None, link: Link | None) -> None:
+        """Go on from where this worker is, as if it had been led from here since its fork.
+
+        Args:
+            fast: Who has led it so far.
+            run: The run under way, if there is one.
+            link: Where it came from.
+        """
+
+    def check_turn(self, fast: FastPath) -> None:
+        """Raise what the last turn ended with, if it failed."""
+
+    def end_turn(self, fast: FastPath, run: Run) -> Ended:
+        """Say how a run ended that was taken over."""
 
 
 class StateKeeper(Language, Protocol):

@@ -11,6 +11,7 @@ import json
 import mmap
 import os
 import struct
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -37,6 +38,7 @@ from dspex.wasm.emscripten.calls import Calls as GuestCalls
 from dspex.wasm.emscripten.descriptors import OpenRegular
 from dspex.wasm.emscripten.dylink import MergedModules
 from dspex.wasm.engine import new_engine
+from dspex.wasm.fast_path import FastPath, Turn
 from dspex.wasm.instance import Machine
 
 if TYPE_CHECKING:
@@ -111,6 +113,10 @@ class Reply:
         self._written = bytes(data)
         return len(data)
 
+    def resume(self, written: bytes) -> None:
+        """Have been written already."""
+        self._written = written
+
     def take(self) -> tuple[bytes, bytes]:
         """Return the report and the encoded value, and forget them."""
         report, _, value = self._written.partition(b"\n")
@@ -182,6 +188,12 @@ print(json.dumps(rows)[:20])
 sum(row["n"] for row in rows)
 """
     smallest = b"1 + 1"
+    asking = b"""
+import os
+with open("rehearsed.txt", "w") as file:
+    file.write("text")
+print(os.listdir("."), open("rehearsed.txt").read())
+"""
     arrays = False
     """Whether this guest has numpy, and so gives and takes arrays as such."""
     account_kind, reply_kind, calls_kind = RunAccount, Reply, Calls
@@ -195,6 +207,7 @@ sum(row["n"] for row in rows)
         """
         entry = json.loads((runtime / ENTRY).read_text())
         self._turn_address: int = entry["turn"]
+        self.fast = FastPath.of_runtime(runtime)
         self._machine = self._load(runtime)
         self._base = load_base_layer(runtime)
         self._flag = self._find_flag(entry)
@@ -210,7 +223,8 @@ sum(row["n"] for row in rows)
         self._syscalls = self._connect(entry)
 
     def _load(self, runtime: Path) -> Machine:
-        return Machine.load(new_engine(), runtime / COMPILED)
+        route = None if self.fast is None else self.fast.route
+        return Machine.load(new_engine(), runtime / COMPILED, route)
 
     def _find_flag(self, _entry: dict[str, Any]) -> interrupt.InterruptFlag:
         return interrupt.InterruptFlag()
@@ -264,7 +278,7 @@ sum(row["n"] for row in rows)
     def warm(self) -> None:
         """Run an empty program: it touches the pages that any program does, and reseeds `random`."""
         self._reply.expect(ENVELOPE_BYTES)
-        self._call({**_WARM, "value_bytes": 1024, "value_depth": 2})
+        self._call(_WARM)
         self._reply.take()
 
     def refresh(self) -> None:
@@ -273,12 +287,8 @@ sum(row["n"] for row in rows)
 
     def serve(self, run: Run, link: Link) -> Ended:
         """Run a program to its end, its budget's end or the guest's end."""
-        budget, account = run.budget, self._account
-        self._reply.expect(budget.value_bytes + 8 * ENVELOPE_BYTES)
-        self._machine.memory_bytes_max = budget.memory_bytes
-        self._machine.memory_refused = False
-        self._use_clock(run)
-        self._calls.allow(tools=bool(run.tools))
+        account = self._account
+        self._expect(run)
         self._flag.clear()
         account.begin(run, link)
         try:
@@ -288,7 +298,7 @@ sum(row["n"] for row in rows)
                 report=refusal.report(), spent_s=account.stop_clock(),
                 peak_memory_bytes=len(self._machine.memory.view),
             )
-        gone, report, value = None, b"", b""
+        budget = run.budget
         head = {
             "kind": "run", "single": run.single, "filename": run.filename, "args": run.args,
             "env": run.env, "stream": run.stream, "value_bytes": budget.value_bytes,
@@ -298,8 +308,23 @@ sum(row["n"] for row in rows)
             "tools": msgspec.Raw(run.tools) if run.tools else None,
         }
         self._reseed = False
+        return self._end(run, partial(self._call, head, run.source, run.variables))
+
+    def _expect(self, run: Run) -> None:
+        """Prepare for what a run may ask for."""
+        budget = run.budget
+        self._reply.expect(budget.value_bytes + 8 * ENVELOPE_BYTES)
+        self._machine.memory_bytes_max = budget.memory_bytes
+        self._machine.memory_refused = False
+        self._use_clock(run)
+        self._calls.allow(tools=bool(run.tools))
+
+    def _end(self, run: Run, turn: Callable[[], None]) -> Ended:
+        """Say how a run has ended, whose turn is made, or was made and is told of."""
+        account = self._account
+        gone, report, value = None, b"", b""
         try:
-            self._call(head, run.source, run.variables)
+            turn()
             report, value = self._reply.take()
             if run.single and self._left_open():
                 self._call({"kind": "collect", "source_bytes": 0})
@@ -320,6 +345,45 @@ sum(row["n"] for row in rows)
             peak_memory_bytes=len(self._machine.memory.view),
             files_left_out=self._send_files(run),
         )
+
+    # Runs that go without the host's Python, until they need it: `dspex.wasm.fast_path`.
+
+    def offer_turns(self, fast: FastPath) -> None:
+        """Say how the next workers' guest is called."""
+        call, context, function = self._turn.address
+        memory = self._machine.memory
+        fast.lead(Turn(
+            call, context, function, self._turn_address, memory.address, len(memory.view),
+            memory.address + self._flag_address, _request(_WARM),
+        ))
+
+    def take_over(self, fast: FastPath, run: Run | None, link: Link | None) -> None:
+        """Go on from where this worker is, as if it had been led from here since its fork.
+
+        Args:
+            fast: Who has led it so far.
+            run: The run under way, if there is one.
+            link: Where it came from.
+        """
+        self._owned = True
+        self._flag.adopt(fast.life.wakeup_fd)
+        if run is None or link is None:
+            self._reply.expect(ENVELOPE_BYTES)
+        else:
+            self._expect(run)
+            self._account.resume(run, link, fast.spent)
+            self._mounts.give(self._files, run)
+        self._request.give(fast.request_left)
+        self._reply.resume(fast.reply)
+
+    def end_turn(self, fast: FastPath, run: Run) -> Ended:
+        """Say how a run ended that was begun elsewhere, and taken over."""
+        return self._end(run, partial(self.check_turn, fast))
+
+    def check_turn(self, fast: FastPath) -> None:
+        """Raise what the last turn ended with, if it failed."""
+        self._turn.raise_failure(fast.life.error, fast.life.trap)
+        _check_driver(fast.life.result)
 
     def save_state(self, descriptor: int, bytes_max: int) -> int:
         """Write the guest's state to a memory file; return its size."""
@@ -352,12 +416,8 @@ sum(row["n"] for row in rows)
         self._clock.add_cpu(spent_ns)
 
     def _call(self, head: dict[str, object], source: bytes = b"", variables: bytes = b"") -> None:
-        line = msgspec.json.encode(head)
-        self._request.give(b"%b\n%b%b" % (line, source, variables))
-        if self._turn(self._turn_address) == 0:
-            # The driver itself raised: the program took something from under it.
-            msg = "the program broke the part of the interpreter that reports its end"
-            raise GuestAborted(msg)
+        self._request.give(_request(head, source, variables))
+        _check_driver(self._turn(self._turn_address))
 
     def _left_open(self) -> bool:
         """Tell whether files are open that may hold unwritten text in a buffer of the guest."""
@@ -402,8 +462,9 @@ sum(row["n"] for row in rows)
         return self._account.files_turned_down(self._files.quotas)
 
 
-_WARM = {
+_WARM: dict[str, object] = {
     "kind": "warm", "args": [], "env": {}, "stream": False, "source_bytes": 0,
+    "value_bytes": 1024, "value_depth": 2,
 }
 
 
@@ -446,6 +507,17 @@ _WORD, _WORD_MASK = struct.Struct("<Q"), (1 << 64) - 1
 _SPLITMIX_STEP = 0x9E3779B97F4A7C15
 _SPLITMIX_ROUNDS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 """SplitMix64 (Steele, Lea, Flood 2014). Nothing rests on it but that it is the same; `hashlib` would bring OpenSSL along."""
+
+
+def _request(head: dict[str, object], source: bytes = b"", variables: bytes = b"") -> bytes:
+    return b"%b\n%b%b" % (msgspec.json.encode(head), source, variables)
+
+
+def _check_driver(result: int) -> None:
+    if result == 0:
+        # The driver itself raised: the program took something from under it.
+        msg = "the program broke the part of the interpreter that reports its end"
+        raise GuestAborted(msg)
 
 
 def _trap_reason(trap: wasmtime.Trap) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from dspex.runtimes import locate, scientific
 from dspex.runtimes.images import registry
 from dspex.runtimes.recipe import Recipe
-from dspex.runtimes.recipes import INTERPRETER
+from dspex.runtimes.recipes import FAST_PATH, INTERPRETER
 from dspex.runtimes.store import Store, cache_folder
 
 
@@ -66,7 +66,7 @@ def current() -> tuple[set[str], set[str]]:
     """
     recipes: list[Recipe] = [locate.recipe_of(name) for name in locate.recipes()]
     recipes += [registry.recipe(name) for name in registry.names()]
-    recipes += [INTERPRETER, scientific.CODE]
+    recipes += [INTERPRETER, FAST_PATH, scientific.CODE]
     stores = Store(cache_folder() / "portable"), Store(cache_folder() / "compiled")
     portable = {stores[0].folder(one.name, locate.portable_key_of(one)).name for one in recipes}
     compiled = {stores[1].folder(one.name, locate.compiled_key(one)).name for one in recipes}

@@ -53,11 +53,19 @@ def _interpreter_inputs() -> list[Path | str]:
     ]
 
 
+def _fast_path_inputs() -> list[Path | str]:
+    return [
+        resources.find("runtimes") / "worker" / "fast_path.c",
+        resources.package_folder() / "runtimes" / "native.py",
+    ]
+
+
 def _python_inputs() -> list[Path | str]:
     package, pins = resources.package_folder(), resources.find("runtimes")
     return [
         importlib.metadata.version("tzdata"),
         *_interpreter_inputs(),
+        *_fast_path_inputs(),
         *sorted((pins / LICENCES).iterdir()),
         *sorted((package / "languages" / "guest").glob("python_*.py")),
         *(package / "languages" / "guest" / name for name in ("compile_stdlib.py", "dbm_package.py")),
@@ -95,6 +103,11 @@ INTERPRETER = Recipe(
     name="python-interpreter", inputs=_interpreter_inputs, build=_made_in("dspex.runtimes.interpreter"), modules=()
 )
 """CPython's module before it is started, which the bare runtime and images are made of."""
+
+FAST_PATH = Recipe(
+    name="fast-path", inputs=_fast_path_inputs, build=_made_in("dspex.runtimes.native"), modules=()
+)
+"""What runs of Python programs are led by, where they need nothing of the host's; see `dspex.wasm.fast_path`."""
 
 _OFFERED = (
     Recipe(

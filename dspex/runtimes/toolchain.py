@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 TOOL_TIMEOUT_S = 600.0
 
@@ -101,8 +101,13 @@ class Binaryen:
         run([str(self._node), str(self._programs / program), *arguments], self._programs)
 
 
-def run(command: Sequence[str], folder: Path) -> None:
+def run(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> None:
     """Run a build tool and wait for it.
+
+    Args:
+        command: Program and arguments.
+        folder: Where it runs.
+        environment: What it gets beside this process' own.
 
     Raises:
         ToolFailed: if it fails or takes too long.
@@ -116,7 +121,7 @@ def run(command: Sequence[str], folder: Path) -> None:
             text=True,
             timeout=TOOL_TIMEOUT_S,
             check=False,
-            env={**os.environ, "NO_UPDATE_NOTIFIER": "1"},
+            env={**os.environ, "NO_UPDATE_NOTIFIER": "1", **(environment or {})},
         )
     except subprocess.TimeoutExpired as error:
         msg = f"{command[0]} took longer than {TOOL_TIMEOUT_S:.0f} s: {' '.join(command)}"

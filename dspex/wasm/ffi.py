@@ -61,9 +61,15 @@ class HostCallbacks:
     trap; `raise_pending` raises it once the guest's frames are gone.
     """
 
-    def __init__(self) -> None:
-        """Hold no callback yet."""
+    def __init__(self, route: Callable[[str, int], tuple[int, int]] | None = None) -> None:
+        """Hold no callback yet.
+
+        Args:
+            route: Called with an import's name and the callback's address; returns what is to be called in its
+                place, and with which environment.
+        """
         self._keep: list[object] = []
+        self._route = route
         self.pending: BaseException | None = None
 
     def define(
@@ -95,6 +101,12 @@ class HostCallbacks:
         kept = _CALLBACK(callback)
         self._keep.append(kept)
         raw_module, raw_name = module.encode(), name.encode()
+        called, environment = kept, None
+        if self._route is not None:
+            address = ctypes.cast(kept, ctypes.c_void_p).value
+            assert address is not None
+            instead, environment = self._route(name, address)
+            called = ctypes.cast(instead, _CALLBACK)
         error = _define_unchecked(
             ctypes.cast(linker.ptr(), ctypes.c_void_p),
             raw_module,
@@ -102,8 +114,8 @@ class HostCallbacks:
             raw_name,
             len(raw_name),
             ctypes.cast(ty.ptr(), ctypes.c_void_p),
-            kept,
-            None,
+            called,
+            environment,
             None,
         )
         if error:
@@ -214,16 +226,33 @@ class ExportedFunction:
         )
         if error or self._trap.value:
             trap, self._trap.value = self._trap.value, None
-            caught = (
-                _error_from(error)
-                if error
-                else Trap._from_ptr(
-                    ctypes.cast(ctypes.c_void_p(trap), ctypes.POINTER(raw.wasm_trap_t))
-                )
-            )
-            self._callbacks.raise_pending()
-            raise caught
+            self.raise_failure(error, trap)
         return values[0]
+
+    def raise_failure(self, error: int | None, trap: int | None) -> None:
+        """Raise what a call has ended with, made here or elsewhere, if it failed.
+
+        Args:
+            error: Address of wasmtime's error, or none.
+            trap: Address of the guest's trap, or none.
+        """
+        if not error and not trap:
+            return
+        caught = (
+            _error_from(error)
+            if error
+            else Trap._from_ptr(ctypes.cast(ctypes.c_void_p(trap), ctypes.POINTER(raw.wasm_trap_t)))
+        )
+        self._callbacks.raise_pending()
+        raise caught
+
+    @property
+    def address(self) -> tuple[int, int, int]:
+        """Where wasmtime's function that makes such calls is, its context, and the guest's function."""
+        call = ctypes.cast(_call_unchecked, ctypes.c_void_p).value
+        assert call is not None
+        assert self._context is not None
+        return call, self._context, ctypes.addressof(self._function)
 
 
 class LinearMemory:

@@ -32,11 +32,20 @@ class Machine:
         memory_refused: whether growth was refused since the last `boot` or since it was reset.
     """
 
-    def __init__(self, engine: wasmtime.Engine, module: wasmtime.Module) -> None:
-        """Take a module that was compiled for `engine`; `bind` comes next."""
+    def __init__(
+        self, engine: wasmtime.Engine, module: wasmtime.Module,
+        route: Callable[[str, int], tuple[int, int]] | None = None,
+    ) -> None:
+        """Take a module that was compiled for `engine`; `bind` comes next.
+
+        Args:
+            engine: See above.
+            module: See above.
+            route: See `ffi.HostCallbacks`.
+        """
         self._engine = engine
         self._module = module
-        self._callbacks = ffi.HostCallbacks()
+        self._callbacks = ffi.HostCallbacks(route)
         self._pre: wasmtime.InstancePre | None = None
         self._store: wasmtime.Store | None = None
         self._instance: wasmtime.Instance | None = None
@@ -46,13 +55,16 @@ class Machine:
         self.memory_refused = False
 
     @classmethod
-    def load(cls, engine: wasmtime.Engine, compiled: Path) -> Machine:
+    def load(
+        cls, engine: wasmtime.Engine, compiled: Path,
+        route: Callable[[str, int], tuple[int, int]] | None = None,
+    ) -> Machine:
         """Map a module from the cache of `dspex.wasm.artifacts`; never from anywhere else.
 
         Raises:
             WasmtimeError: if it was compiled by another wasmtime or configuration.
         """
-        return cls(engine, wasmtime.Module.deserialize_file(engine, str(compiled)))
+        return cls(engine, wasmtime.Module.deserialize_file(engine, str(compiled)), route)
 
     def bind(self, functions: Mapping[tuple[str, str], Callable[..., Any]]) -> None:
         """Offer host functions by (module, name).

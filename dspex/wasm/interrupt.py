@@ -86,6 +86,10 @@ class InterruptFlag:
         self._address = address
         self.clear()
 
+    def adopt(self, descriptor: int) -> None:
+        """Have been given a memory file, in this process, that is mapped over the flag's page already."""
+        self._descriptor = descriptor
+
     def move(self, memory_file: int) -> None:
         """Use another memory file from now on, which the process that this one is a copy of has not.
 

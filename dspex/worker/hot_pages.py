@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 RANGES_MAX = 1024
@@ -32,45 +33,60 @@ _PARAMETERS_BYTES = 120
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def find(rehearse: Callable[[tuple[int, ...]], object]) -> list[tuple[int, int]]:
+def find(start: Callable[[int], int]) -> list[tuple[int, int]]:
     """Return the (address, length) of this process' pages that a forked child writes, and of no others.
 
     A page is a child's own if nobody else maps it, which is so as well when everybody else has written theirs. So
     another child, which does nothing, keeps hold of what this process has now; and looking is left to this process.
 
     Args:
-        rehearse: What a worker does; run once, in a child that ends with it. It is given descriptors that must stay
-            open.
+        start: Forks a child that lives as a worker does, then writes a byte to the given descriptor and waits to be
+            killed; returns its number.
     """
-    wait, let_go = os.pipe()
     hear, tell = os.pipe()
+    wait, let_go = os.pipe()
+    children: list[int] = []
 
     def hold() -> None:
-        os.close(let_go)
         os.close(tell)
-        os.read(wait, 1)
-
-    def work() -> None:
         os.close(let_go)
-        rehearse((wait, tell))
-        os.write(tell, b".")
         os.read(wait, 1)
 
-    children = [_fork(hold), _fork(work)]
-    os.close(tell)
     try:
+        children += [fork(hold)]
+        children += [start(tell)]
+        os.close(tell)
         return _own_pages(children[1]) if os.read(hear, 1) else []
-    except OSError:  # nobody may look here
+    except PermissionError:  # nobody may look here
         return []
     finally:
-        os.close(let_go)  # which is what both wait for
-        os.close(wait)
-        os.close(hear)
         for child in children:
+            os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
+        for descriptor in (hear, wait, let_go):
+            os.close(descriptor)
 
 
-def _fork(live: Callable[[], object]) -> int:
+def difference(
+    ranges: list[tuple[int, int]], others: list[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Return the (address, length) of what is in some ranges of whole pages and not in others."""
+    left_out = set(_pages(others))
+    found: list[tuple[int, int]] = []
+    for page in sorted(set(_pages(ranges)) - left_out):
+        if found and sum(found[-1]) == page:
+            found[-1] = (found[-1][0], found[-1][1] + PAGE_BYTES)
+        else:
+            found.append((page, PAGE_BYTES))
+    return found
+
+
+def _pages(ranges: list[tuple[int, int]]) -> Iterator[int]:
+    for start, length in ranges:
+        yield from range(start, start + length, PAGE_BYTES)
+
+
+def fork(live: Callable[[], object]) -> int:
     """Start a child that lives its life and ends."""
     pid = os.fork()
     if pid:

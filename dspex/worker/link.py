@@ -37,11 +37,19 @@ DESCRIPTORS_MAX = 2
 class SocketLink:
     """A `dspex.languages.base.Link` over the worker's socket."""
 
-    __slots__ = ("_answers", "_connection", "_decoder", "_descriptors", "_interrupted", "_poll")
+    __slots__ = (
+        "_answers", "_connection", "_decoder", "_descriptors", "_interrupted", "_poll", "_received",
+    )  # fmt: skip
 
-    def __init__(self, connection: socket.socket) -> None:
-        """Read from and write to `connection`, which stays the caller's."""
+    def __init__(self, connection: socket.socket, received: bytes = b"") -> None:
+        """Read from and write to `connection`, which stays the caller's.
+
+        Args:
+            connection: See above.
+            received: What has been read from it already.
+        """
         self._use(connection)
+        self._received = received
 
     def _use(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -53,8 +61,8 @@ class SocketLink:
 
     def runs(self) -> Iterator[Run]:
         """Yield each run as it arrives, until the supervisor hangs up."""
-        while data := self._connection.recv(RECEIVE_BYTES):
-            run = None
+        while data := self._received or self._connection.recv(RECEIVE_BYTES):
+            self._received, run = b"", None
             for frame in self._decoder.feed(data):
                 message = decode_to_worker(frame)
                 if isinstance(message, Run):

@@ -17,15 +17,16 @@ if TYPE_CHECKING:
     from dspex.languages.base import Language
 
 
-def serve(connection: socket.socket, language: Language, requests: int) -> None:
+def serve(connection: socket.socket, language: Language, requests: int, received: bytes = b"") -> None:
     """Serve runs until the supervisor hangs up, `requests` are served or the guest is gone.
 
     Args:
         connection: The worker's end of the socket pair.
         language: A booted guest; a single run gets a fresh one each.
         requests: Most runs to serve; 0 for no bound, which is for sessions.
+        received: What has been read from the socket already.
     """
-    link = SocketLink(connection)
+    link = SocketLink(connection, received)
     if requests == 0:
         _serve_session(link, language)
         return

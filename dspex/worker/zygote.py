@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, cast
 
 from dspex.isolation.layers import Layer, WallMissingError
-from dspex.protocol.framing import FrameDecoder
+from dspex.protocol.framing import HEADER_BYTES, FrameDecoder
 from dspex.protocol.messages import (
     ENVELOPE_BYTES,
     VERSION,
@@ -38,10 +38,12 @@ from dspex.protocol.messages import (
     Ready,
     Run,
     Started,
+    decode_to_worker,
     decode_to_zygote,
     encode,
 )
 from dspex.wasm.engine import NATIVE_STACK_BYTES
+from dspex.wasm.fast_path import Stage
 from dspex.worker import hot_pages, huge_code, huge_heap
 from dspex.worker.confine import (
     ArmedLayers,
@@ -52,11 +54,13 @@ from dspex.worker.confine import (
 )
 from dspex.worker.jail.capabilities import forbid_new_privileges
 from dspex.worker.jail.surroundings import open_descriptors
+from dspex.worker.link import SocketLink
 from dspex.worker.serve import serve
 
 if TYPE_CHECKING:
-    from dspex.languages.base import CodeLoader, Language, Refreshable
+    from dspex.languages.base import CodeLoader, FastGuest, Language, Refreshable
     from dspex.protocol.messages import Answer
+    from dspex.wasm.fast_path import FastPath
 
 EXIT_INTERNAL = 70
 """Exit code of a worker in which dspex itself failed (EX_SOFTWARE)."""
@@ -82,6 +86,12 @@ class Zygote:
         self._language = language
         self._copyable = hasattr(language, "become_twin")
         self._refreshable = hasattr(language, "refresh")
+        self._fast: FastPath | None = getattr(language, "fast", None)
+        self._connection: socket.socket | None = None
+        """The end of the worker that is being forked, or that this process is."""
+        self._taken_over: tuple[Run, SocketLink] | None = None
+        if self._fast is not None:
+            self._fast.on_take_over(self._take_over)
         self._workers: dict[int, int] = {}
         self._ended_unknown: dict[int, int] = {}
         """How copies ended that the supervisor has not named yet, by number: the last few."""
@@ -121,27 +131,58 @@ class Zygote:
             worker_may_be_copied=self._copyable,
         )
         huge_code.use_huge_pages(COMPILED_SUFFIX)
-        hot = self._find_hot_pages(spec)
-        huge_heap.use_huge_pages(hot)
+        fast, self._fast = self._fast, None
+        if fast is None:
+            hot, python = self._find_hot_pages(spec, self._language.smallest), []
+        else:
+            python = self._find_hot_pages(spec, cast("FastGuest", self._language).asking)
+            self._fast = fast
+            hot = self._find_hot_pages(spec, self._language.smallest)
+            python = hot_pages.difference(python, hot)
+            fast.expect_python(python)
+        huge_heap.use_huge_pages([*hot, *python])
         self._armed = confine(spec._replace(before_filter=lambda: hot_pages.pin(hot)))
+        if self._fast is not None:
+            self._lay_out(self._fast)
         return self._armed
 
-    def _find_hot_pages(self, spec: JailSpec) -> list[tuple[int, int]]:
+    def _find_hot_pages(self, spec: JailSpec, program: bytes) -> list[tuple[int, int]]:
         """Have a child do what a worker does from its fork to its end; return the pages that it writes."""
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            ours.sendall(encode(_rehearsal(0, self._language.smallest)))
-            ours.shutdown(socket.SHUT_WR)
+            ours.sendall(encode(_rehearsal(0, program)))
             self._armed = prepare_rehearsal(spec)
             order = Fork(0, 1, cpu_s=_REHEARSAL_CPU_S, data_bytes=1 << 30)
+            fast = self._fast
 
-            def live(keep_fds: tuple[int, ...]) -> None:
+            def live(tell: int) -> None:
                 forbid_new_privileges()
                 with contextlib.suppress(WallMissingError):
-                    self._make_ready(theirs, order, keep_fds)
+                    self._make_ready(theirs, order, (tell,))
                 serve(theirs, self._language, 1)
+                os.write(tell, b".")
+                theirs.recv(1)
 
-            return hot_pages.find(live)
+            def start(tell: int) -> int:
+                if fast is None:
+                    return hot_pages.fork(partial(live, tell))
+                self._lay_out(fast)
+                pid = fast.fork(theirs.fileno(), cpu_s=_REHEARSAL_CPU_S, data_bytes=-1, warm=True, tell=tell)
+                if pid == 0:
+                    os._exit(EXIT_INTERNAL)
+                return pid
+
+            return hot_pages.find(start)
+
+    def _lay_out(self, fast: FastPath) -> None:
+        """Tell those who go without Python what `_make_ready` does."""
+        step = self._armed.worker_step
+        if step is None:
+            self._fast = None
+            return
+        cast("FastGuest", self._language).offer_turns(fast)
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        fast.confine(wakeup_fd=self._wake_write, kept=self._kept, **step.laid_out()._asdict())
 
     def serve_forever(self) -> None:
         """Fork until the supervisor hangs up."""
@@ -174,7 +215,7 @@ class Zygote:
         try:
             ours, theirs = socket.socketpair()
             try:
-                pid = os.fork()
+                pid = self._fork_process(theirs, order)
                 if pid == 0:
                     self._become_worker(theirs, order)
                 self._workers[pid] = order.worker
@@ -189,11 +230,26 @@ class Zygote:
         except OSError as error:
             self._send(ForkFailed(order.worker, error.errno or 0))
 
+    def _fork_process(self, connection: socket.socket, order: Fork) -> int:
+        """Fork; return 0 in the child, if and when it needs Python."""
+        fast, step = self._fast, self._armed.worker_step
+        if fast is None or step is None or order.requests != 1:
+            return os.fork()
+        self._connection = connection
+        cpu_s, data_bytes = step.limits(order.cpu_s or None, order.data_bytes)
+        return fast.fork(
+            connection.fileno(), cpu_s=-1 if cpu_s is None else cpu_s,
+            data_bytes=-1 if data_bytes is None else data_bytes, warm=order.warm,
+        )  # fmt: skip
+
     def _become_worker(self, connection: socket.socket, order: Fork) -> NoReturn:
         status = EXIT_INTERNAL
         try:
-            self._make_ready(connection, order)
-            serve(connection, self._language, order.requests)
+            if self._connection is connection and self._fast is not None:
+                self._go_on(connection, order, self._fast)
+            else:
+                self._make_ready(connection, order)
+                serve(connection, self._language, order.requests)
             status = 0
         except BrokenPipeError:
             status = 0  # the supervisor hung up; nobody wants the rest
@@ -202,9 +258,43 @@ class Zygote:
         finally:
             os._exit(status)
 
+    def _go_on(self, connection: socket.socket, order: Fork, fast: FastPath) -> None:
+        """Serve with Python's help, from where this worker had come without."""
+        language = cast("FastGuest", self._language)
+        if self._taken_over is not None:
+            run, link = self._taken_over
+            link.send(language.end_turn(fast, run))
+            return
+        language.check_turn(fast)  # of the warming run
+        if not fast.woken:
+            language.take_over(fast, None, None)
+        if not order.warm:
+            language.refresh()
+        serve(connection, language, 1, fast.received)
+
+    def _take_over(self) -> None:
+        """Go on with the turn under way; called when the guest wants something, or its turn is over."""
+        try:
+            fast, language, connection = self._fast, cast("FastGuest", self._language), self._connection
+            assert fast is not None
+            assert connection is not None
+            if fast.stage is Stage.RUNNING:
+                run = decode_to_worker(fast.received[HEADER_BYTES:])
+                assert isinstance(run, Run)
+                link = SocketLink(connection)
+                self._taken_over = run, link
+                language.take_over(fast, run, link)
+            else:
+                language.take_over(fast, None, None)
+        except BaseException:  # noqa: BLE001 - reported, and the process ends here
+            sys.excepthook(*sys.exc_info())
+            os._exit(EXIT_INTERNAL)
+
     def _make_ready(self, connection: socket.socket, order: Fork, keep_fds: tuple[int, ...] = ()) -> None:
         """Do what a worker does before it can be asked for anything."""
         language = self._language
+        if self._fast is not None:
+            self._fast.copy_python()
         own = language.enter_worker()
         session = order.requests == 0
         confine_worker(

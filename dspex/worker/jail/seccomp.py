@@ -57,6 +57,11 @@ class Filter:
         if result > 0:
             raise OSError(EINVAL, f"seccomp: thread {result} could not be brought under the filter")
 
+    @property
+    def laid_out(self) -> tuple[int, int, tuple[int, ...]]:
+        """Addresses of the program and of its instructions, and where in these the process' own number belongs."""
+        return ctypes.addressof(self._program), ctypes.addressof(self._bytes), tuple(self._places)
+
     def arm_with_listener(self) -> int:
         """Put a filter that asks on this process, which has one thread; return where its questions arrive.
 

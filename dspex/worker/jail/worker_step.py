@@ -31,6 +31,18 @@ class Copyable(NamedTuple):
     """Its own filter, but for that."""
 
 
+class LaidOut(NamedTuple):
+    """The same for who cannot call Python: what `WorkerStep.take` does, as numbers and addresses."""
+
+    zygote_pid: int | None
+    landlock_fd: int | None
+    limits: bool
+    may_multiply: bool
+    filter_program: int | None
+    filter_bytes: int | None
+    filter_places: tuple[int, ...]
+
+
 class WorkerStep:
     """What is still to be done in each worker, prepared so that doing it is short."""
 
@@ -118,6 +130,21 @@ class WorkerStep:
         except OSError as error:
             raise WallMissingError(str(error)) from error
 
+    def laid_out(self) -> LaidOut:
+        """Describe it; what is described is this object's."""
+        program = (None, None, ()) if self.worker_filter is None else self.worker_filter.laid_out
+        parent = None if self._die_with_parent is None else self._zygote_pid
+        return LaidOut(parent, self._domain_fd, self._limits, self._may_multiply, *program)
+
+    def limits(self, cpu_s: int | None, data_bytes: int | None) -> tuple[int | None, int | None]:
+        """Return the rlimits of one worker's processor time and writable memory."""
+        if data_bytes is not None:
+            data_bytes = None if self._base_data_bytes is None else self._base_data_bytes + data_bytes
+        return (
+            None if cpu_s is None else min(cpu_s, self._hard[rlimits.CPU]),
+            None if data_bytes is None else min(data_bytes, self._hard[rlimits.DATA]),
+        )
+
     def seal_code(self) -> None:
         """Let this worker load no more code, by both of the kernel's means where it has them.
 
@@ -140,10 +167,11 @@ class WorkerStep:
             if os.getppid() != self._zygote_pid:
                 raise OSError(ESRCH, "the zygote that forked this worker is gone")
         if self._limits:
+            cpu_s, data_bytes = self.limits(cpu_s, data_bytes)
             if cpu_s is not None:
                 self._lower(rlimits.CPU, cpu_s)
-            if data_bytes is not None and self._base_data_bytes is not None:
-                self._lower(rlimits.DATA, self._base_data_bytes + data_bytes)
+            if data_bytes is not None:
+                self._lower(rlimits.DATA, data_bytes)
             if not may_multiply:
                 self._lower(rlimits.PROCESSES, 0)
         if self._domain_fd is not None:
@@ -151,8 +179,7 @@ class WorkerStep:
             os.close(self._domain_fd)
 
     def _lower(self, kind: int, value: int) -> None:
-        ceiling = min(value, self._hard[kind])
-        _LIMIT.pack_into(self._limit, 0, ceiling, ceiling)
+        _LIMIT.pack_into(self._limit, 0, value, value)
         _make(self._set[kind], "rlimit")
 
 

@@ -10,6 +10,8 @@ from textwrap import dedent
 
 import pytest
 
+from dspex.worker import hot_pages
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -62,18 +64,23 @@ def test_a_file_that_is_not_mapped_has_no_code_to_move() -> None:
 
 def test_the_pages_that_a_child_writes_are_found_and_no_others() -> None:
     said = run("""
-        import ctypes, mmap
+        import ctypes, mmap, os, signal
         from dspex.worker import hot_pages
         area = mmap.mmap(-1, 64 * hot_pages.PAGE_BYTES, flags=mmap.MAP_PRIVATE)
         area[:] = bytes([1]) * len(area)
         start = ctypes.addressof(ctypes.c_char.from_buffer(area))
 
-        def rehearse(_keep):
-            for page in (3, 4, 40):
-                area[page * hot_pages.PAGE_BYTES] = 2
+        def start_one(tell):
+            def rehearse():
+                for page in (3, 4, 40):
+                    area[page * hot_pages.PAGE_BYTES] = 2
+                os.write(tell, b".")
+                signal.pause()
+
+            return hot_pages.fork(rehearse)
 
         found = set()
-        for address, length in hot_pages.find(rehearse):
+        for address, length in hot_pages.find(start_one):
             for at in range(address, address + length, hot_pages.PAGE_BYTES):
                 if start <= at < start + len(area):
                     found.add((at - start) // hot_pages.PAGE_BYTES)
@@ -87,10 +94,43 @@ def test_a_rehearsal_that_fails_pins_nothing() -> None:
     said = run("""
         import os
         from dspex.worker import hot_pages
-        print(hot_pages.find(lambda _keep: os._exit(3)), hot_pages.pin([]))
+        print(hot_pages.find(lambda _tell: hot_pages.fork(lambda: os._exit(3))), hot_pages.pin([]))
     """)
 
     assert said == "[] -1\n"
+
+
+def test_a_rehearsal_that_cannot_begin_leaves_nobody_behind() -> None:
+    said = run("""
+        import os
+        from dspex.worker import hot_pages
+
+        def refuse(_tell):
+            raise BlockingIOError("no more processes")
+
+        try:
+            hot_pages.find(refuse)
+        except BlockingIOError as error:
+            print(error)
+        try:
+            os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            print("no child")
+    """)
+
+    assert said == "no more processes\nno child\n"
+
+
+def test_the_difference_of_ranges_is_taken_page_by_page() -> None:
+    page = hot_pages.PAGE_BYTES
+    ranges = [(10 * page, 4 * page), (20 * page, page), (30 * page, 2 * page)]
+    others = [(11 * page, page), (20 * page, page), (40 * page, page)]
+
+    left = hot_pages.difference(ranges, others)
+
+    assert left == [(10 * page, page), (12 * page, 2 * page), (30 * page, 2 * page)]
+    assert hot_pages.difference(ranges, []) == ranges
+    assert hot_pages.difference([], ranges) == []
 
 
 def test_pinned_pages_are_copied_by_a_fork_and_stay_apart() -> None:
