@@ -21,6 +21,7 @@ from dspex.runtimes.builder import STDLIB, Builder, open_up
 from dspex.runtimes.recipes import FAST_PATH, INTERPRETER, LICENCES, recipe_file
 from dspex.wasm.emscripten import BaseLayer
 from dspex.wasm.engine import new_engine
+from dspex.wasm.fast_path import library
 from dspex.wasm.instance import Machine
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def build(folder: Path, work: Path, progress: Progress) -> None:
         work / "frozen.wasm", folder / SNAPSHOT, "--remove-unused-module-elements"
     )
     shutil.copytree(resources.find("runtimes") / LICENCES, folder / LICENCES)
-    for path in locate.portable(FAST_PATH, progress).glob("*.so"):
+    for path in locate.portable(FAST_PATH, progress).glob(library("*")):
         shutil.copyfile(path, folder / path.name)
     for relative in recipe["upstream"]["licences"]:
         shutil.copyfile(upstream / relative, folder / LICENCES / relative.replace("/", "-"))

@@ -23,6 +23,7 @@ from dspex.runtimes.images.link import Layout, link
 from dspex.runtimes.images.sidemodule import take_apart
 from dspex.runtimes.recipes import LICENCES, recipe_file
 from dspex.wasm.emscripten import IMPLEMENTED
+from dspex.wasm.fast_path import library
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -91,6 +92,8 @@ def assemble(
     )
     for name in (ENTRY, ROOT_DATA, ROOT_INDEX):
         shutil.copyfile(stage / name, folder / name)
+    for path in base.glob(library("*")):
+        shutil.copyfile(path, folder / path.name)
     shutil.copytree(base / LICENCES, folder / LICENCES)
 
 
