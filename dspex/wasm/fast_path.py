@@ -41,6 +41,19 @@ class Stage(IntEnum):
     """The turn of the run is over, and Python says how."""
 
 
+class Served(IntEnum):
+    """Why it is Python's turn in a zygote."""
+
+    HUNG_UP = 0
+    """The supervisor is gone."""
+    ORDER = 1
+    """An order is for Python: see `FastPath.order`."""
+    ENDED = 2
+    """A child of Python's has ended: see `FastPath.ended`."""
+    WORKER = 3
+    """This is a worker, and it needs Python."""
+
+
 class Life(ctypes.Structure):
     """`struct life`: what Python and the library say to each other."""
 
@@ -71,11 +84,20 @@ class Life(ctypes.Structure):
         ("filter_places", _pointer),
         ("filter_places_count", _word),
         ("kept", _number * KEPT_MAX),
+        ("control", _number),
+        ("wake_read", _number),
+        ("cpu_max_s", _number),
+        ("data_base_bytes", _number),
+        ("data_max_bytes", _number),
         ("connection", _number),
         ("cpu_limit_s", _number),
         ("data_limit_bytes", _number),
         ("warm", _number),
         ("tell", _number),
+        ("order", _pointer),
+        ("order_bytes", _word),
+        ("ended_pid", _number),
+        ("ended_status", _number),
         ("stage", _number),
         ("received", _pointer),
         ("received_bytes", _word),
@@ -135,6 +157,7 @@ class FastPath:
         self._library.dspex_life_version.restype = _word
         self._library.dspex_life_bytes.restype = _word
         self._library.dspex_fork.restype = _number
+        self._library.dspex_serve.restype = _number
         found = self._library.dspex_life_version(), self._library.dspex_life_bytes()
         if found != (LIFE_VERSION, ctypes.sizeof(Life)):
             raise OSError(f"{library}: version and size are {found}, not {LIFE_VERSION, ctypes.sizeof(Life)}")
@@ -264,6 +287,50 @@ class FastPath:
         if pid < 0:
             raise OSError(-pid, "fork")
         return pid
+
+    def serve(
+        self, control: int, wake_read: int, *, cpu_max_s: int, data_base_bytes: int | None, data_max_bytes: int
+    ) -> Served:
+        """Fork workers as the supervisor orders, until it is Python's turn; call it again after that.
+
+        Args:
+            control: The socket that orders come from.
+            wake_read: Where a signal makes something arrive.
+            cpu_max_s: Most that a worker's limit of processor time may be.
+            data_base_bytes: What a worker's allowance of writable memory is added to; None for no limit.
+            data_max_bytes: Most that the sum may be.
+
+        Raises:
+            OSError: The socket broke, or an order is longer than orders are.
+        """
+        life = self.life
+        life.control, life.wake_read = control, wake_read
+        life.cpu_max_s, life.data_max_bytes = cpu_max_s, data_max_bytes
+        life.data_base_bytes = -1 if data_base_bytes is None else data_base_bytes
+        why: int = self._library.dspex_serve(ctypes.byref(life))
+        if why < 0:
+            raise OSError(-why, os.strerror(-why))
+        return Served(why)
+
+    @property
+    def order(self) -> bytes:
+        """The order that is for Python."""
+        return ctypes.string_at(self.life.order, self.life.order_bytes)
+
+    @property
+    def ended(self) -> tuple[int, int]:
+        """Which child of Python's has ended, and with which exit code, or minus which signal."""
+        return self.life.ended_pid, self.life.ended_status
+
+    @property
+    def connection(self) -> int:
+        """This worker's socket."""
+        return int(self.life.connection)
+
+    @property
+    def warmed(self) -> bool:
+        """Whether this worker was warmed."""
+        return bool(self.life.warm)
 
     @property
     def stage(self) -> Stage:

@@ -43,7 +43,7 @@ from dspex.protocol.messages import (
     encode,
 )
 from dspex.wasm.engine import NATIVE_STACK_BYTES
-from dspex.wasm.fast_path import Stage
+from dspex.wasm.fast_path import Served, Stage
 from dspex.worker import hot_pages, huge_code, huge_heap
 from dspex.worker.confine import (
     ArmedLayers,
@@ -58,9 +58,12 @@ from dspex.worker.link import SocketLink
 from dspex.worker.serve import serve
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dspex.languages.base import CodeLoader, FastGuest, Language, Refreshable
     from dspex.protocol.messages import Answer
     from dspex.wasm.fast_path import FastPath
+    from dspex.worker.jail.worker_step import WorkerStep
 
 EXIT_INTERNAL = 70
 """Exit code of a worker in which dspex itself failed (EX_SOFTWARE)."""
@@ -87,8 +90,6 @@ class Zygote:
         self._copyable = hasattr(language, "become_twin")
         self._refreshable = hasattr(language, "refresh")
         self._fast: FastPath | None = getattr(language, "fast", None)
-        self._connection: socket.socket | None = None
-        """The end of the worker that is being forked, or that this process is."""
         self._taken_over: tuple[Run, SocketLink] | None = None
         if self._fast is not None:
             self._fast.on_take_over(self._take_over)
@@ -188,6 +189,9 @@ class Zygote:
         """Fork until the supervisor hangs up."""
         signal.signal(signal.SIGCHLD, _nothing)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        if self._fast is not None and self._armed.worker_step is not None:
+            self._serve_fast(self._fast, self._armed.worker_step)
+            return
         decoder = FrameDecoder(ENVELOPE_BYTES)
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
@@ -205,19 +209,39 @@ class Zygote:
                 if not data:
                     return
                 for frame in decoder.feed(data):
-                    order = decode_to_zygote(frame)
-                    if isinstance(order, Adopt):
-                        self._adopt(order)
-                    else:
-                        self._fork(order)
+                    self._obey(frame)
+
+    def _serve_fast(self, fast: FastPath, step: WorkerStep) -> None:
+        """Leave orders for workers of one run to the fast path, and do the rest."""
+        cpu_max_s, base, data_max_bytes = step.ceilings
+        while True:
+            why = fast.serve(
+                self._control.fileno(), self._wake_read,
+                cpu_max_s=cpu_max_s, data_base_bytes=base, data_max_bytes=data_max_bytes,
+            )  # fmt: skip
+            if why is Served.HUNG_UP:
+                return
+            if why is Served.WORKER:
+                self._be_worker(partial(self._go_on, fast))
+            elif why is Served.ORDER:
+                self._obey(fast.order)
+            else:
+                self._note_end(*fast.ended)
+
+    def _obey(self, frame: bytes) -> None:
+        order = decode_to_zygote(frame)
+        if isinstance(order, Adopt):
+            self._adopt(order)
+        else:
+            self._fork(order)
 
     def _fork(self, order: Fork) -> None:
         try:
             ours, theirs = socket.socketpair()
             try:
-                pid = self._fork_process(theirs, order)
+                pid = os.fork()
                 if pid == 0:
-                    self._become_worker(theirs, order)
+                    self._be_worker(partial(self._become_worker, theirs, order))
                 self._workers[pid] = order.worker
                 handle = os.pidfd_open(pid)
                 try:
@@ -230,26 +254,15 @@ class Zygote:
         except OSError as error:
             self._send(ForkFailed(order.worker, error.errno or 0))
 
-    def _fork_process(self, connection: socket.socket, order: Fork) -> int:
-        """Fork; return 0 in the child, if and when it needs Python."""
-        fast, step = self._fast, self._armed.worker_step
-        if fast is None or step is None or order.requests != 1:
-            return os.fork()
-        self._connection = connection
-        cpu_s, data_bytes = step.limits(order.cpu_s or None, order.data_bytes)
-        return fast.fork(
-            connection.fileno(), cpu_s=-1 if cpu_s is None else cpu_s,
-            data_bytes=-1 if data_bytes is None else data_bytes, warm=order.warm,
-        )  # fmt: skip
+    def _become_worker(self, connection: socket.socket, order: Fork) -> None:
+        self._make_ready(connection, order)
+        serve(connection, self._language, order.requests)
 
-    def _become_worker(self, connection: socket.socket, order: Fork) -> NoReturn:
+    @staticmethod
+    def _be_worker(live: Callable[[], None]) -> NoReturn:
         status = EXIT_INTERNAL
         try:
-            if self._connection is connection and self._fast is not None:
-                self._go_on(connection, order, self._fast)
-            else:
-                self._make_ready(connection, order)
-                serve(connection, self._language, order.requests)
+            live()
             status = 0
         except BrokenPipeError:
             status = 0  # the supervisor hung up; nobody wants the rest
@@ -258,7 +271,9 @@ class Zygote:
         finally:
             os._exit(status)
 
-    def _go_on(self, connection: socket.socket, order: Fork, fast: FastPath) -> None:
+    # In workers that were led by the fast path so far.
+
+    def _go_on(self, fast: FastPath) -> None:
         """Serve with Python's help, from where this worker had come without."""
         language = cast("FastGuest", self._language)
         if self._taken_over is not None:
@@ -268,20 +283,19 @@ class Zygote:
         language.check_turn(fast)  # of the warming run
         if not fast.woken:
             language.take_over(fast, None, None)
-        if not order.warm:
+        if not fast.warmed:
             language.refresh()
-        serve(connection, language, 1, fast.received)
+        serve(_own_connection(fast), language, 1, fast.received)
 
     def _take_over(self) -> None:
         """Go on with the turn under way; called when the guest wants something, or its turn is over."""
         try:
-            fast, language, connection = self._fast, cast("FastGuest", self._language), self._connection
+            fast, language = self._fast, cast("FastGuest", self._language)
             assert fast is not None
-            assert connection is not None
             if fast.stage is Stage.RUNNING:
                 run = decode_to_worker(fast.received[HEADER_BYTES:])
                 assert isinstance(run, Run)
-                link = SocketLink(connection)
+                link = SocketLink(_own_connection(fast))
                 self._taken_over = run, link
                 language.take_over(fast, run, link)
             else:
@@ -326,14 +340,16 @@ class Zygote:
                 pid, state = os.waitpid(-1, os.WNOHANG)
                 if pid == 0:
                     return
-                status = os.waitstatus_to_exitcode(state)
-                worker = self._workers.pop(pid, None)
-                if worker is not None:
-                    self._tell_end(worker, status)
-                    continue
-                self._ended_unknown[pid] = status
-                if len(self._ended_unknown) > _ENDED_UNKNOWN_MAX:
-                    del self._ended_unknown[next(iter(self._ended_unknown))]
+                self._note_end(pid, os.waitstatus_to_exitcode(state))
+
+    def _note_end(self, pid: int, status: int) -> None:
+        worker = self._workers.pop(pid, None)
+        if worker is not None:
+            self._tell_end(worker, status)
+            return
+        self._ended_unknown[pid] = status
+        if len(self._ended_unknown) > _ENDED_UNKNOWN_MAX:
+            del self._ended_unknown[next(iter(self._ended_unknown))]
 
     def _tell_end(self, worker: int, status: int) -> None:
         if status:
@@ -346,6 +362,11 @@ class Zygote:
             self._control.sendmsg([frame], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, passed)])
         else:
             self._control.sendall(frame)
+
+
+def _own_connection(fast: FastPath) -> socket.socket:
+    """Return this worker's socket; what it is need not be asked, which a worker may not."""
+    return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=fast.connection)
 
 
 def _greet(connection: socket.socket, gate: int) -> None:

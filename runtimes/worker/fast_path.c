@@ -1,5 +1,5 @@
 /*
- * The fast path of a worker: one run, from the fork to the worker's end, without the host's Python.
+ * The fast path: a zygote that forks workers, and a worker's one run to its end, without the host's Python.
  *
  * A worker is a fork of a zygote, which is a Python process. What such a fork costs is the pages that it writes, and
  * Python writes four hundred by doing next to nothing. An ordinary run asks its host for a handful of things: its
@@ -17,6 +17,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,6 +34,7 @@
 #include <sys/time.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,6 +47,8 @@
 #define RANDOM_BYTES_MAX 256
 #define LINE_BYTES_MAX (1 << 13)
 #define FILENAME_BYTES_MAX 1024
+#define ORDER_BYTES_MAX (64 * 1024)
+#define CHILDREN_MAX 8192
 #define KEPT_MAX 64
 #define MSGPACK_NIL 0xc0
 #define POPULATE_WRITE 23 /* MADV_POPULATE_WRITE */
@@ -69,6 +73,8 @@ struct range {
 enum mode { MODE_PYTHON, MODE_FAST };
 enum stage { STAGE_NONE, STAGE_READY, STAGE_WARMING, STAGE_RUNNING, STAGE_OVER };
 enum call { CALL_OTHER, CALL_READ, CALL_WRITE, CALL_CLOCK, CALL_RANDOM };
+
+enum served { SERVED_HUNG_UP, SERVED_ORDER, SERVED_ENDED, SERVED_WORKER };
 
 struct life {
     /* What Python says in the zygote. */
@@ -101,14 +107,22 @@ struct life {
     uint64_t filter_places_count;
     int64_t kept[KEPT_MAX]; /* descriptors, ascending; -1 ends them */
 
-    /* What Python says of one worker. */
+    int64_t control, wake_read; /* where orders come from, and where a signal is seen */
+    int64_t cpu_max_s, data_base_bytes, data_max_bytes; /* limits of workers' limits; no base: -1 */
+
+    /* What is said of one worker, by Python or in an order. */
     int64_t connection;
     int64_t cpu_limit_s; /* -1: none */
     int64_t data_limit_bytes; /* -1: none */
     int64_t warm;
     int64_t tell; /* for a rehearsal: where to say that it is over, and then wait to be killed; -1 */
 
-    /* What Python finds when it is woken. */
+    /* What Python finds in the zygote when it is its turn. */
+    const uint8_t *order;
+    uint64_t order_bytes;
+    int64_t ended_pid, ended_status;
+
+    /* What Python finds in a worker when it is woken. */
     int64_t stage;
     const uint8_t *received;
     uint64_t received_bytes;
@@ -262,6 +276,11 @@ static uint8_t *put_uint(uint8_t *at, uint64_t number)
         return at + 1;
     }
     return put_big(at, 0xcf, number, 8);
+}
+
+static uint8_t *put_int(uint8_t *at, int64_t number)
+{
+    return number < 0 ? put_big(at, 0xd3, (uint64_t)number, 8) : put_uint(at, (uint64_t)number);
 }
 
 static uint8_t *put_double(uint8_t *at, double number)
@@ -853,6 +872,236 @@ EXPORT int64_t dspex_fork(struct life *life)
     error = errno;
     life->after_fork_parent();
     return pid < 0 ? -error : pid;
+}
+
+/* ---- A zygote's life: what dspex/worker/zygote.py does, for workers of one run ---- */
+
+static struct {
+    uint64_t worker;
+    pid_t pid;
+} children[CHILDREN_MAX];
+static int children_count;
+
+static uint8_t orders[HEADER_BYTES + ORDER_BYTES_MAX];
+static size_t orders_begin, orders_end;
+static bool reaping;
+
+/* Send a frame to the supervisor, with two descriptors beside it or none; false if it has hung up. */
+static bool tell_supervisor(struct life *life, const uint8_t *body, size_t size, const int *descriptors)
+{
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(2 * sizeof(int))];
+    } control;
+    uint8_t frame[64];
+    struct iovec part = {frame, HEADER_BYTES + size};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+
+    for (int i = 0; i < HEADER_BYTES; i++)
+        frame[i] = (uint8_t)(size >> (8 * i));
+    memcpy(frame + HEADER_BYTES, body, size);
+    if (descriptors) {
+        memset(&control, 0, sizeof control);
+        message.msg_control = &control;
+        message.msg_controllen = sizeof control.room;
+        control.head = (struct cmsghdr){.cmsg_len = CMSG_LEN(2 * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+        memcpy(CMSG_DATA(&control.head), descriptors, 2 * sizeof(int));
+    }
+    while (part.iov_len) {
+        ssize_t sent = sendmsg((int)life->control, &message, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0)
+            return false;
+        part.iov_base = (uint8_t *)part.iov_base + sent;
+        part.iov_len -= (size_t)sent;
+        message.msg_control = NULL;
+        message.msg_controllen = 0;
+    }
+    return true;
+}
+
+static bool tell_failed(struct life *life, uint64_t worker, int error)
+{
+    uint8_t body[32], *at = body;
+
+    *at++ = 0x93;
+    at = put_uint(at, 10); /* ForkFailed */
+    at = put_uint(at, worker);
+    at = put_uint(at, (uint64_t)error);
+    return tell_supervisor(life, body, (size_t)(at - body), NULL);
+}
+
+static int64_t at_most(uint64_t value, int64_t most) { return value < (uint64_t)most ? (int64_t)value : most; }
+
+/* Fork a worker as ordered. False if the supervisor has hung up; `*worker_needs_python` if this is the worker. */
+static bool fork_ordered(struct life *life, uint64_t worker, uint64_t cpu_s, uint64_t data_bytes, bool warm,
+    bool *worker_needs_python)
+{
+    uint8_t body[32], *at = body;
+    int pair[2], passed[2], error = 0;
+    int64_t pid;
+    bool told;
+
+    if (children_count == CHILDREN_MAX)
+        return tell_failed(life, worker, EAGAIN);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return tell_failed(life, worker, errno);
+    life->connection = pair[1];
+    life->cpu_limit_s = cpu_s ? at_most(cpu_s, life->cpu_max_s) : -1;
+    life->data_limit_bytes
+        = life->data_base_bytes < 0 ? -1 : at_most((uint64_t)life->data_base_bytes + data_bytes, life->data_max_bytes);
+    life->warm = warm;
+    life->tell = -1;
+    pid = dspex_fork(life);
+    if (pid == 0) {
+        *worker_needs_python = true;
+        return true;
+    }
+    close(pair[1]);
+    passed[0] = pair[0];
+    passed[1] = -1;
+    if (pid < 0) {
+        error = (int)-pid;
+    } else {
+        children[children_count].pid = (pid_t)pid;
+        children[children_count++].worker = worker;
+        passed[1] = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+        error = passed[1] < 0 ? errno : 0;
+    }
+    if (error) {
+        told = tell_failed(life, worker, error);
+    } else {
+        *at++ = 0x93;
+        at = put_uint(at, 9); /* Forked */
+        at = put_uint(at, worker);
+        at = put_uint(at, (uint64_t)pid);
+        told = tell_supervisor(life, body, (size_t)(at - body), passed);
+        close(passed[1]);
+    }
+    close(pair[0]);
+    return told;
+}
+
+/* Find out who has ended. False if it is Python's turn: none of ours ended, or nobody is there to be told. */
+static bool reap(struct life *life, enum served *why)
+{
+    int state;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &state, WNOHANG)) > 0) {
+        int64_t status = WIFSIGNALED(state) ? -WTERMSIG(state) : WEXITSTATUS(state);
+        uint8_t body[32], *at = body;
+        int which = 0;
+
+        while (which < children_count && children[which].pid != pid)
+            which++;
+        if (which == children_count) {
+            life->ended_pid = pid;
+            life->ended_status = status;
+            *why = SERVED_ENDED;
+            return false;
+        }
+        *at++ = 0x93;
+        at = put_uint(at, 11); /* Exited */
+        at = put_uint(at, children[which].worker);
+        at = put_int(at, status);
+        children[which] = children[--children_count];
+        if (status && !tell_supervisor(life, body, (size_t)(at - body), NULL)) {
+            *why = SERVED_HUNG_UP;
+            return false;
+        }
+    }
+    reaping = false;
+    return true;
+}
+
+/* Take the next frame that has arrived whole; false if there is none. `*too_large` if there never will be. */
+static bool next_order(struct life *life, bool *too_large)
+{
+    const uint8_t *at = orders + orders_begin;
+    size_t have = orders_end - orders_begin, size;
+
+    *too_large = false;
+    if (have < HEADER_BYTES)
+        return false;
+    size = (size_t)at[0] | (size_t)at[1] << 8 | (size_t)at[2] << 16 | (size_t)at[3] << 24;
+    *too_large = size > ORDER_BYTES_MAX;
+    if (*too_large || have - HEADER_BYTES < size)
+        return false;
+    life->order = at + HEADER_BYTES;
+    life->order_bytes = size;
+    orders_begin += HEADER_BYTES + size;
+    return true;
+}
+
+/* Do what the order says, if it is for a worker of one run; false if it is Python's turn. */
+static bool obey(struct life *life, enum served *why)
+{
+    struct reader r = {life->order, life->order + life->order_bytes, false};
+    uint64_t worker, cpu_s, data_bytes;
+    bool warm, worker_needs_python = false;
+
+    want(&r, get_array(&r) == 6);
+    want(&r, get_uint(&r) == 7); /* Fork */
+    worker = get_uint(&r);
+    want(&r, get_uint(&r) == 1); /* requests */
+    cpu_s = get_uint(&r);
+    data_bytes = get_uint(&r);
+    warm = get_bool(&r);
+    *why = SERVED_ORDER;
+    if (r.bad || r.at != r.end || data_bytes > INT64_MAX / 2)
+        return false;
+    if (!fork_ordered(life, worker, cpu_s, data_bytes, warm, &worker_needs_python)) {
+        *why = SERVED_HUNG_UP;
+        return false;
+    }
+    *why = SERVED_WORKER;
+    return !worker_needs_python;
+}
+
+/*
+ * Fork as the supervisor orders, until it is Python's turn: what `enum served` says, or minus an error's number.
+ * The GIL is held by the caller; it is called again when Python has done its part.
+ */
+EXPORT int64_t dspex_serve(struct life *life)
+{
+    struct pollfd waits[2] = {{(int)life->control, POLLIN, 0}, {(int)life->wake_read, POLLIN, 0}};
+    uint8_t woken[64];
+    enum served why;
+    bool too_large;
+
+    for (;;) {
+        if (reaping && !reap(life, &why))
+            return why;
+        while (next_order(life, &too_large))
+            if (!obey(life, &why))
+                return why;
+        if (too_large)
+            return -EMSGSIZE;
+        memmove(orders, orders + orders_begin, orders_end - orders_begin);
+        orders_end -= orders_begin;
+        orders_begin = 0;
+        if (poll(waits, 2, -1) < 0) {
+            if (errno == EINTR)
+                continue;
+            return -errno;
+        }
+        if (waits[1].revents) {
+            while (read((int)life->wake_read, woken, sizeof woken) > 0)
+                ;
+            reaping = true;
+        }
+        if (waits[0].revents) {
+            ssize_t got = recv((int)life->control, orders + orders_end, sizeof orders - orders_end, 0);
+            if (got == 0 || (got < 0 && errno == ECONNRESET))
+                return SERVED_HUNG_UP;
+            if (got < 0 && errno != EINTR)
+                return -errno;
+            if (got > 0)
+                orders_end += (size_t)got;
+        }
+    }
 }
 
 EXPORT uint64_t dspex_life_version(void) { return LIFE_VERSION; }

@@ -136,14 +136,10 @@ class WorkerStep:
         parent = None if self._die_with_parent is None else self._zygote_pid
         return LaidOut(parent, self._domain_fd, self._limits, self._may_multiply, *program)
 
-    def limits(self, cpu_s: int | None, data_bytes: int | None) -> tuple[int | None, int | None]:
-        """Return the rlimits of one worker's processor time and writable memory."""
-        if data_bytes is not None:
-            data_bytes = None if self._base_data_bytes is None else self._base_data_bytes + data_bytes
-        return (
-            None if cpu_s is None else min(cpu_s, self._hard[rlimits.CPU]),
-            None if data_bytes is None else min(data_bytes, self._hard[rlimits.DATA]),
-        )
+    @property
+    def ceilings(self) -> tuple[int, int | None, int]:
+        """Most that a worker's limit of processor seconds may be, the base of its writable memory, and its most."""
+        return self._hard[rlimits.CPU], self._base_data_bytes, self._hard[rlimits.DATA]
 
     def seal_code(self) -> None:
         """Let this worker load no more code, by both of the kernel's means where it has them.
@@ -167,11 +163,10 @@ class WorkerStep:
             if os.getppid() != self._zygote_pid:
                 raise OSError(ESRCH, "the zygote that forked this worker is gone")
         if self._limits:
-            cpu_s, data_bytes = self.limits(cpu_s, data_bytes)
             if cpu_s is not None:
                 self._lower(rlimits.CPU, cpu_s)
-            if data_bytes is not None:
-                self._lower(rlimits.DATA, data_bytes)
+            if data_bytes is not None and self._base_data_bytes is not None:
+                self._lower(rlimits.DATA, self._base_data_bytes + data_bytes)
             if not may_multiply:
                 self._lower(rlimits.PROCESSES, 0)
         if self._domain_fd is not None:
@@ -179,7 +174,8 @@ class WorkerStep:
             os.close(self._domain_fd)
 
     def _lower(self, kind: int, value: int) -> None:
-        _LIMIT.pack_into(self._limit, 0, value, value)
+        ceiling = min(value, self._hard[kind])
+        _LIMIT.pack_into(self._limit, 0, ceiling, ceiling)
         _make(self._set[kind], "rlimit")
 
 

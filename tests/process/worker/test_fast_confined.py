@@ -65,7 +65,7 @@ def program():
 {body}
 near.sendall({message})
 step = armed.worker_step
-base = step.limits(None, 0)[1]
+base = step.ceilings[1]
 pid = fast.fork(far.fileno(), cpu_s={cpu_s}, data_bytes={data_bytes}, warm=False)
 if pid == 0:
     try:
