@@ -11,7 +11,6 @@ import gc
 import json
 import os
 import resource
-import signal
 import socket
 import sys
 import time
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dspex.languages.python import PythonGuest
+    from dspex.wasm.fast_path import FastPath
 
 FORKS, BATCH = 300, 20
 _INSIDE = (
@@ -72,35 +72,34 @@ def _batch(start: Callable[[], int]) -> dict[str, float]:
     }
 
 
-def _shown(live: Callable[[], object], tell: int) -> None:
-    """Live, and then wait for somebody who looks at this process to be done."""
-    live()
-    os.write(tell, b".")
-    signal.pause()
+class _Led:
+    """Workers that are led by the fast path."""
 
+    def __init__(self, language: PythonGuest, fast: FastPath, request: bytes) -> None:
+        self._fast, self._request = fast, request
+        self._kept: list[socket.socket] = []
+        language.offer_turns(fast)
+        fast.confine(
+            wakeup_fd=language.enter_worker()[0], zygote_pid=None, landlock_fd=None, limits=False, may_multiply=True,
+            filter_program=None, filter_bytes=None, filter_places=(), kept=(),
+        )  # fmt: skip
 
-def _without_python(language: PythonGuest, request: bytes) -> Callable[..., int] | None:
-    """Return what forks a worker that is led by the fast path, if there is one; `tell` is `hot_pages.find`'s."""
-    fast = language.fast
-    if fast is None:
-        return None
-    language.offer_turns(fast)
-    fast.confine(
-        wakeup_fd=language.enter_worker()[0], zygote_pid=None, landlock_fd=None, limits=False, may_multiply=True,
-        filter_program=None, filter_bytes=None, filter_places=(), kept=(),
-    )  # fmt: skip
-
-    def start(tell: int = -1) -> int:
+    def start(self) -> int:
+        """Fork one that serves the request and ends; return its number."""
         ours, theirs = socket.socketpair()
-        with theirs:
-            ours.sendall(request)
-            pid = fast.fork(theirs.fileno(), cpu_s=-1, data_bytes=-1, warm=False, tell=tell)
-        if tell < 0:
+        with ours, theirs:
+            ours.sendall(self._request)
+            pid = self._fast.fork(theirs.fileno(), cpu_s=-1, data_bytes=-1, warm=False)
+            theirs.close()
             ours.recv(1 << 16)
-        ours.detach() if tell >= 0 else ours.close()
         return pid
 
-    return start
+    def rehearse(self, tell: int) -> tuple[int, int]:
+        """Fork one that serves the request and waits."""
+        ours, theirs = socket.socketpair()
+        self._kept += (ours, theirs)
+        ours.sendall(self._request)
+        return self._fast.rehearse(theirs.fileno(), tell, cpu_s=-1, warm=False)
 
 
 def dissect(runtime: str) -> None:
@@ -148,14 +147,14 @@ def dissect(runtime: str) -> None:
     rows.append(("the guest warmed before the fork", _measure(live)))
     moved = huge_code.use_huge_pages(".cwasm")
     rows.append(("and code on huge pages", _measure(live)))
-    hot = hot_pages.find(lambda tell: hot_pages.fork(lambda: _shown(live, tell)))
-    start = _without_python(language, encode(message))
-    alone = [] if start is None else hot_pages.find(start)
+    hot = hot_pages.find(lambda tell: hot_pages.rehearse(lambda _keep: live(), tell))
+    led = None if language.fast is None else _Led(language, language.fast, encode(message))
+    alone = [] if led is None else hot_pages.find(led.rehearse)
     collapsed = huge_heap.use_huge_pages(hot)
     rows.append(("and heaps on huge pages", _measure(live)))
-    if start is not None:
+    if led is not None:
         ring = hot_pages.pin(alone)
-        rows.append(("without the host's Python, what it writes copied", _measure_started(start)))
+        rows.append(("without the host's Python, what it writes copied", _measure_started(led.start)))
         os.close(ring)
     ring = hot_pages.pin(hot)
     rows += [

@@ -94,6 +94,7 @@ class Life(ctypes.Structure):
         ("data_limit_bytes", _number),
         ("warm", _number),
         ("tell", _number),
+        ("holder_pid", _number),
         ("order", _pointer),
         ("order_bytes", _word),
         ("ended_pid", _number),
@@ -264,7 +265,7 @@ class FastPath:
         """Get this process' own copies of those pages, once: in a worker that is Python's from the start."""
         self._library.dspex_copy_python(ctypes.byref(self.life))
 
-    def fork(self, connection: int, *, cpu_s: int, data_bytes: int, warm: bool, tell: int = -1) -> int:
+    def fork(self, connection: int, *, cpu_s: int, data_bytes: int, warm: bool) -> int:
         """Fork a worker.
 
         Args:
@@ -272,7 +273,6 @@ class FastPath:
             cpu_s: Processor seconds after which the kernel kills it, or -1.
             data_bytes: Writable memory that it may have, or -1.
             warm: Whether it is warmed.
-            tell: For a rehearsal: where a byte is written when it is over.
 
         Returns:
             The worker's number; in the worker 0, if it needs Python.
@@ -280,6 +280,29 @@ class FastPath:
         Raises:
             OSError: The system refused.
         """
+        return self._fork(connection, cpu_s, data_bytes, warm=warm, tell=-1)
+
+    def rehearse(self, connection: int, tell: int, *, cpu_s: int, warm: bool) -> tuple[int, int]:
+        """Fork a worker to be looked at, by `dspex.worker.hot_pages.find`; the message it serves has been sent.
+
+        Args:
+            connection: Its socket.
+            tell: Where it writes a byte when its run is over; it then waits to be killed.
+            cpu_s: See `fork`.
+            warm: See `fork`.
+
+        Returns:
+            The worker's number, and that of a child that only holds on to what this process has now.
+
+        Raises:
+            OSError: The system refused.
+        """
+        pid = self._fork(connection, cpu_s, -1, warm=warm, tell=tell)
+        if pid == 0:
+            os._exit(1)
+        return pid, self.life.holder_pid
+
+    def _fork(self, connection: int, cpu_s: int, data_bytes: int, *, warm: bool, tell: int) -> int:
         life = self.life
         life.connection, life.cpu_limit_s, life.data_limit_bytes = connection, cpu_s, data_bytes
         life.warm, life.tell = warm, tell

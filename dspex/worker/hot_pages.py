@@ -11,16 +11,20 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 RANGES_MAX = 1024
 """Most buffers that one ring takes on every kernel that has them."""
+
+_LOOK_S = 30.0
+"""Longest wait for a child to have lived."""
 
 _ENTRY = struct.Struct("=Q")
 _RANGE = struct.Struct("=QQ")
@@ -33,38 +37,59 @@ _PARAMETERS_BYTES = 120
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def find(start: Callable[[int], int]) -> list[tuple[int, int]]:
+def find(start: Callable[[int], Sequence[int]]) -> list[tuple[int, int]]:
     """Return the (address, length) of this process' pages that a forked child writes, and of no others.
 
     A page is a child's own if nobody else maps it, which is so as well when everybody else has written theirs. So
-    another child, which does nothing, keeps hold of what this process has now; and looking is left to this process.
+    another child, which does nothing, must keep hold of what this process has when it forks the child; and looking is
+    left to this process.
 
     Args:
         start: Forks a child that lives as a worker does, then writes a byte to the given descriptor and waits to be
-            killed; returns its number.
+            killed, and one that does nothing until it is killed. Returns their numbers in this order.
     """
     hear, tell = os.pipe()
+    children: Sequence[int] = ()
+    try:
+        try:
+            children = start(tell)
+        finally:
+            os.close(tell)
+        return _own_pages(children[0]) if select.select([hear], [], [], _LOOK_S)[0] and os.read(hear, 1) else []
+    except PermissionError:  # nobody may look here
+        return []
+    finally:
+        os.close(hear)
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+
+def rehearse(live: Callable[[tuple[int, ...]], object], tell: int) -> tuple[int, int]:
+    """Fork the two children that `find` wants, of which the first lives this life, in Python.
+
+    Args:
+        live: What a worker does. It is given descriptors that must stay open.
+        tell: What `find` says.
+    """
     wait, let_go = os.pipe()
-    children: list[int] = []
 
     def hold() -> None:
         os.close(tell)
         os.close(let_go)
         os.read(wait, 1)
 
+    def work() -> None:
+        live((tell, wait, let_go))
+        os.write(tell, b".")
+        os.read(wait, 1)  # for ever: it is this process that keeps the other end open, for the holder's sake as well
+
     try:
-        children += [fork(hold)]
-        children += [start(tell)]
-        os.close(tell)
-        return _own_pages(children[1]) if os.read(hear, 1) else []
-    except PermissionError:  # nobody may look here
-        return []
+        holder = fork(hold)
+        return fork(work), holder
     finally:
-        for child in children:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-        for descriptor in (hear, wait, let_go):
-            os.close(descriptor)
+        os.close(wait)
+        os.close(let_go)
 
 
 def difference(

@@ -156,22 +156,17 @@ class Zygote:
             order = Fork(0, 1, cpu_s=_REHEARSAL_CPU_S, data_bytes=1 << 30)
             fast = self._fast
 
-            def live(tell: int) -> None:
+            def live(keep_fds: tuple[int, ...]) -> None:
                 forbid_new_privileges()
                 with contextlib.suppress(WallMissingError):
-                    self._make_ready(theirs, order, (tell,))
+                    self._make_ready(theirs, order, keep_fds)
                 serve(theirs, self._language, 1)
-                os.write(tell, b".")
-                theirs.recv(1)
 
-            def start(tell: int) -> int:
+            def start(tell: int) -> tuple[int, int]:
                 if fast is None:
-                    return hot_pages.fork(partial(live, tell))
+                    return hot_pages.rehearse(live, tell)
                 self._lay_out(fast)
-                pid = fast.fork(theirs.fileno(), cpu_s=_REHEARSAL_CPU_S, data_bytes=-1, warm=True, tell=tell)
-                if pid == 0:
-                    os._exit(EXIT_INTERNAL)
-                return pid
+                return fast.rehearse(theirs.fileno(), tell, cpu_s=_REHEARSAL_CPU_S, warm=True)
 
             return hot_pages.find(start)
 

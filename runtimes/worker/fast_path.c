@@ -116,6 +116,7 @@ struct life {
     int64_t data_limit_bytes; /* -1: none */
     int64_t warm;
     int64_t tell; /* for a rehearsal: where to say that it is over, and then wait to be killed; -1 */
+    int64_t holder_pid; /* of a rehearsal: another child, to be killed when the worker has been looked at */
 
     /* What Python finds in the zygote when it is its turn. */
     const uint8_t *order;
@@ -864,6 +865,13 @@ EXPORT int64_t dspex_fork(struct life *life)
     int error;
 
     life->before_fork();
+    if (life->tell >= 0) {
+        /* Who looks for what this worker writes must not find what its parent has written in the meantime: so
+           somebody keeps hold of what there is now. */
+        life->holder_pid = fork();
+        while (life->holder_pid == 0)
+            pause();
+    }
     pid = fork();
     if (pid == 0) {
         live(life);

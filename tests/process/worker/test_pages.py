@@ -64,20 +64,20 @@ def test_a_file_that_is_not_mapped_has_no_code_to_move() -> None:
 
 def test_the_pages_that_a_child_writes_are_found_and_no_others() -> None:
     said = run("""
-        import ctypes, mmap, os, signal
+        import ctypes, mmap
         from dspex.worker import hot_pages
         area = mmap.mmap(-1, 64 * hot_pages.PAGE_BYTES, flags=mmap.MAP_PRIVATE)
         area[:] = bytes([1]) * len(area)
         start = ctypes.addressof(ctypes.c_char.from_buffer(area))
 
         def start_one(tell):
-            def rehearse():
+            def live(_keep):
                 for page in (3, 4, 40):
                     area[page * hot_pages.PAGE_BYTES] = 2
-                os.write(tell, b".")
-                signal.pause()
 
-            return hot_pages.fork(rehearse)
+            children = hot_pages.rehearse(live, tell)
+            area[50 * hot_pages.PAGE_BYTES] = 3  # by whom it is written counts
+            return children
 
         found = set()
         for address, length in hot_pages.find(start_one):
@@ -94,7 +94,7 @@ def test_a_rehearsal_that_fails_pins_nothing() -> None:
     said = run("""
         import os
         from dspex.worker import hot_pages
-        print(hot_pages.find(lambda _tell: hot_pages.fork(lambda: os._exit(3))), hot_pages.pin([]))
+        print(hot_pages.find(lambda tell: hot_pages.rehearse(lambda _keep: os._exit(3), tell)), hot_pages.pin([]))
     """)
 
     assert said == "[] -1\n"
