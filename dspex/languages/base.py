@@ -87,6 +87,10 @@ class FastGuest(Refreshable, Protocol):
     asking: bytes
     """A program that wants more of its host than that knows: what it touches, most do that do so."""
 
+    @property
+    def memory(self) -> tuple[int, int]:
+        """Where the guest's memory is, and how long."""
+
     def offer_turns(self, fast: FastPath) -> None:
         """Say how the next workers' guest is called."""
 

@@ -348,6 +348,11 @@ print(os.listdir("."), open("rehearsed.txt").read())
 
     # Runs that go without the host's Python, until they need it: `dspex.wasm.fast_path`.
 
+    @property
+    def memory(self) -> tuple[int, int]:
+        """Where the guest's memory is, and how long."""
+        return self._machine.memory.address, len(self._machine.memory.view)
+
     def offer_turns(self, fast: FastPath) -> None:
         """Say how the next workers' guest is called."""
         call, context, function = self._turn.address

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 LIFE_VERSION = 1
 KEPT_MAX = 64
+IMPORTS_MAX = 1024
+_LARGE_BYTES = 1024
+"""What the library reads in each worker is this large at least, so that it lies on the C library's heap and not on Python's."""
+_FUNCTION_BYTES = 16  # sizeof(wasmtime_func_t)
 
 _CALLS = {"fd_read": 1, "fd_write": 2, "clock_time_get": 3, "random_get": 4}
 """Imports that it knows, by `enum call`; all others go to Python."""
@@ -84,6 +88,9 @@ class Life(ctypes.Structure):
         ("filter_places", _pointer),
         ("filter_places_count", _word),
         ("kept", _number * KEPT_MAX),
+        ("shelved", _pointer),
+        ("shelved_count", _word),
+        ("shelf_fd", _number),
         ("control", _number),
         ("wake_read", _number),
         ("cpu_max_s", _number),
@@ -167,10 +174,12 @@ class FastPath:
             before_fork=_of_python("PyOS_BeforeFork"),
             after_fork_parent=_of_python("PyOS_AfterFork_Parent"),
             after_fork_child=_of_python("PyOS_AfterFork_Child"),
-            landlock_fd=-1, wakeup_fd=-1, connection=-1, tell=-1,
+            landlock_fd=-1, wakeup_fd=-1, connection=-1, tell=-1, shelf_fd=-1,
         )
         self._answer = _address(self._library.dspex_answer)
         self._keep: list[Any] = []
+        self._imports = (_Import * IMPORTS_MAX)()
+        self._routed = 0
         self._woken = False
 
     @classmethod
@@ -193,8 +202,9 @@ class FastPath:
             name: The import's.
             python: Address of the callback that answers it otherwise.
         """
-        made = _Import(ctypes.addressof(self.life), python, _CALLS.get(name, 0))
-        self._keep.append(made)
+        made = self._imports[self._routed]
+        self._routed += 1
+        made.life, made.python, made.call = ctypes.addressof(self.life), python, _CALLS.get(name, 0)
         return self._answer, ctypes.addressof(made)
 
     def on_take_over(self, function: Callable[[], None]) -> None:
@@ -233,7 +243,7 @@ class FastPath:
         life.landlock_fd = -1 if landlock_fd is None else landlock_fd
         life.limits, life.may_multiply = limits, may_multiply
         life.filter, life.filter_bytes = filter_program, filter_bytes
-        places = (_word * max(len(filter_places), 1))(*filter_places)
+        places = (_word * max(len(filter_places), _LARGE_BYTES // 8))(*filter_places)
         self._keep.append(places)
         life.filter_places, life.filter_places_count = ctypes.addressof(places), len(filter_places)
         if len(kept) >= KEPT_MAX:
@@ -243,12 +253,16 @@ class FastPath:
     def lead(self, turn: Turn) -> None:
         """Say which guest the next workers have."""
         life = self.life
-        life.call_guest, life.context, life.turn = turn.call, turn.context, turn.function
+        life.call_guest, life.context = turn.call, turn.context
+        life.turn = self._copied(ctypes.string_at(turn.function, _FUNCTION_BYTES) if turn.function else b"")
         life.turn_argument, life.memory, life.memory_bytes = turn.argument, turn.memory, turn.memory_bytes
         life.flag = turn.flag
-        request = ctypes.create_string_buffer(turn.warm_request, len(turn.warm_request))
-        self._keep.append(request)
-        life.warm_request, life.warm_request_bytes = ctypes.addressof(request), len(turn.warm_request)
+        life.warm_request, life.warm_request_bytes = self._copied(turn.warm_request), len(turn.warm_request)
+
+    def _copied(self, data: bytes) -> int:
+        kept = ctypes.create_string_buffer(data, max(len(data), _LARGE_BYTES))
+        self._keep.append(kept)
+        return ctypes.addressof(kept)
 
     def expect_python(self, pages: Sequence[tuple[int, int]]) -> None:
         """Say which pages a worker writes that needs Python, beside those that every worker writes.
@@ -256,10 +270,23 @@ class FastPath:
         Args:
             pages: Address and length of each range.
         """
-        flat = [number for one in pages for number in one]
-        ranges = (_word * max(len(flat), 1))(*flat)
-        self._keep.append(ranges)
-        self.life.python, self.life.python_count = ctypes.addressof(ranges), len(pages)
+        self.life.python, self.life.python_count = self._laid_out(pages), len(pages)
+
+    def shelve(self, ranges: Sequence[tuple[int, int]], memory_file: int) -> None:
+        """Have this process' Python be put onto a shelf when it serves: what no worker without Python touches.
+
+        Args:
+            ranges: Address and length of whole private mappings.
+            memory_file: One that is as large as they are together; taken over.
+        """
+        life = self.life
+        life.shelved, life.shelved_count, life.shelf_fd = self._laid_out(ranges), len(ranges), memory_file
+
+    def _laid_out(self, ranges: Sequence[tuple[int, int]]) -> int:
+        flat = [number for one in ranges for number in one]
+        kept = (_word * max(len(flat), _LARGE_BYTES // 8))(*flat)
+        self._keep.append(kept)
+        return ctypes.addressof(kept)
 
     def copy_python(self) -> None:
         """Get this process' own copies of those pages, once: in a worker that is Python's from the start."""

@@ -30,6 +30,8 @@ _ENTRY = struct.Struct("=Q")
 _RANGE = struct.Struct("=QQ")
 _PRESENT, _OF_FILE, _EXCLUSIVE = 1 << 63, 1 << 61, 1 << 56
 _MAPPING_BYTES_MAX = 1 << 30
+_HEAP_BYTES = 1 << 18
+"""Smaller mappings are not worth a mapping of their own in every fork."""
 _IO_URING_SETUP, _IO_URING_REGISTER = 425, 427  # the same number on every architecture
 _REGISTER_BUFFERS = 0
 _PARAMETERS_BYTES = 120
@@ -162,13 +164,35 @@ def _own_pages(pid: int) -> list[tuple[int, int]]:
     return found[:RANGES_MAX]
 
 
-def private_mappings() -> list[tuple[int, int]]:
-    """Return the (start, end) of what this process may write without anybody else seeing it."""
+def untouched_heaps(
+    hot: list[tuple[int, int]], but: tuple[int, int]
+) -> list[tuple[int, int]]:
+    """Return the (address, length) of this process' heaps that have no page among the hot ones.
+
+    Args:
+        hot: Address and length of pages.
+        but: Address and length of memory that is left out, and all mappings that it touches.
+    """
+    written = set(_pages(hot))
+    found = []
+    for start, end in private_mappings(named=False):
+        apart = end <= but[0] or start >= sum(but)
+        if apart and end - start >= _HEAP_BYTES and written.isdisjoint(range(start, end, PAGE_BYTES)):
+            found.append((start, end - start))
+    return found
+
+
+def private_mappings(*, named: bool = True) -> list[tuple[int, int]]:
+    """Return the (start, end) of what this process may write without anybody else seeing it.
+
+    Args:
+        named: Also of files, the stack and the C library's first heap.
+    """
     found = []
     with open("/proc/self/maps") as maps:  # noqa: PTH123 - no pathlib here
         for line in maps:
-            span, permissions, *_ = line.split(maxsplit=2)
+            span, permissions, *_, name = [*line.rstrip().split(maxsplit=5), ""][:6]
             start, end = (int(number, 16) for number in span.split("-"))
-            if permissions == "rw-p" and end - start <= _MAPPING_BYTES_MAX:
+            if permissions == "rw-p" and end - start <= _MAPPING_BYTES_MAX and (named or not name):
                 found.append((start, end))
     return found

@@ -142,10 +142,22 @@ class Zygote:
             python = hot_pages.difference(python, hot)
             fast.expect_python(python)
         huge_heap.use_huge_pages([*hot, *python])
+        if fast is not None:
+            spec = spec._replace(keep_fds=(*spec.keep_fds, *self._shelve(fast, hot)))
         self._armed = confine(spec._replace(before_filter=lambda: hot_pages.pin(hot)))
         if self._fast is not None:
             self._lay_out(self._fast)
         return self._armed
+
+    def _shelve(self, fast: FastPath, hot: list[tuple[int, int]]) -> tuple[int, ...]:
+        """Choose the memory that workers do without until they need Python; return descriptors to keep."""
+        ranges = hot_pages.untouched_heaps(hot, cast("FastGuest", self._language).memory)
+        if not ranges:
+            return ()
+        shelf = os.memfd_create("dspex-zygote", os.MFD_CLOEXEC)
+        os.ftruncate(shelf, sum(length for _, length in ranges))
+        fast.shelve(ranges, shelf)
+        return (shelf,)
 
     def _find_hot_pages(self, spec: JailSpec, program: bytes) -> list[tuple[int, int]]:
         """Have a child do what a worker does from its fork to its end; return the pages that it writes."""

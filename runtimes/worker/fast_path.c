@@ -107,6 +107,9 @@ struct life {
     uint64_t filter_places_count;
     int64_t kept[KEPT_MAX]; /* descriptors, ascending; -1 ends them */
 
+    const struct range *shelved; /* the zygote's memory that only its Python uses */
+    uint64_t shelved_count;
+    int64_t shelf_fd; /* a memory file with room for it; -1 when that is done, or is not to be */
     int64_t control, wake_read; /* where orders come from, and where a signal is seen */
     int64_t cpu_max_s, data_base_bytes, data_max_bytes; /* limits of workers' limits; no base: -1 */
 
@@ -1069,6 +1072,35 @@ static bool obey(struct life *life, enum served *why)
 }
 
 /*
+ * Put the memory of the zygote's Python onto a shelf: into a file, of which it becomes a private mapping. A fork then has
+ * none of its pages to copy the entries of, and whoever wakes Python finds them there. What was moved in the meantime
+ * stays where it is.
+ */
+static void shelve(struct life *life)
+{
+    off_t offset = 0;
+    int fd = (int)life->shelf_fd;
+
+    for (uint64_t i = 0; i < life->shelved_count; i++) {
+        void *start = (void *)life->shelved[i].start;
+        size_t bytes = life->shelved[i].bytes;
+        void *shelf = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+
+        if (shelf == MAP_FAILED)
+            break;
+        if (madvise(start, bytes, MADV_NORMAL) == 0) { /* all of it is there */
+            memcpy(shelf, start, bytes);
+            if (mmap(start, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, fd, offset) != start)
+                die("shelf");
+        }
+        munmap(shelf, bytes);
+        offset += (off_t)bytes;
+    }
+    close(fd);
+    life->shelf_fd = -1;
+}
+
+/*
  * Fork as the supervisor orders, until it is Python's turn: what `enum served` says, or minus an error's number.
  * The GIL is held by the caller; it is called again when Python has done its part.
  */
@@ -1079,6 +1111,8 @@ EXPORT int64_t dspex_serve(struct life *life)
     enum served why;
     bool too_large;
 
+    if (life->shelf_fd >= 0)
+        shelve(life);
     for (;;) {
         if (reaping && !reap(life, &why))
             return why;

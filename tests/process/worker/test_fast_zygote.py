@@ -52,6 +52,15 @@ flag = ctypes.addressof(ctypes.c_char.from_buffer(page)) + 64
 fast.lead(Turn(0, 0, 0, 0, flag, 0, flag, b""))
 fast.confine(wakeup_fd=wake_write, zygote_pid=os.getpid(), landlock_fd=None, limits=True, may_multiply=True,
              filter_program=None, filter_bytes=None, filter_places=(), kept=(1, 2))
+area = mmap.mmap(-1, 64 * 4096, flags=mmap.MAP_PRIVATE)
+area[:] = bytes(n % 251 for n in range(len(area)))
+held = bytes(area)
+gone = mmap.mmap(-1, 64 * 4096, flags=mmap.MAP_PRIVATE)
+ranges = [(ctypes.addressof(ctypes.c_char.from_buffer(one)), len(one)) for one in (gone, area)]
+ctypes.CDLL(None).munmap(ctypes.c_void_p(sum(ranges[0]) - 4096), ctypes.c_size_t(4096))  # not all of it is there
+shelf = os.memfd_create("shelf")
+os.ftruncate(shelf, 2 * 64 * 4096)
+fast.shelve(ranges, shelf)
 if children_max:
     import resource
     os.setresuid(12345, 12345, 12345)
@@ -61,6 +70,7 @@ while True:
     why = fast.serve(control, wake_read, cpu_max_s=100, data_base_bytes=1 << 33, data_max_bytes=1 << 40)
     if why is Served.ORDER:
         say("order", fast.order.hex())
+        assert area[:] == held
         if fast.order == bytes.fromhex("c0"):
             if os.fork() == 0:
                 os._exit(7)
@@ -68,6 +78,8 @@ while True:
         say("ended", fast.ended[1])
     elif why is Served.WORKER:
         import resource
+        assert area[:] == held
+        area[:] = bytes(len(area))
         say("worker", fast.received.hex(), *resource.getrlimit(resource.RLIMIT_CPU),
             resource.getrlimit(resource.RLIMIT_DATA)[0] - (1 << 33))
         os._exit(5) if fast.received[-1] != 0xC2 else os.kill(os.getpid(), 9)
@@ -96,7 +108,9 @@ class Driven:
 
     def said(self) -> str:
         assert self.process.stdout is not None
-        assert select.select([self.process.stdout], [], [], TIMEOUT_S)[0], "nothing was said"
+        if not select.select([self.process.stdout], [], [], TIMEOUT_S)[0]:
+            self.process.kill()
+            raise AssertionError(self.process.communicate()[1].decode())
         return self.process.stdout.readline().decode().strip()
 
     def told(self) -> tuple[FromZygote, list[int]]:
@@ -185,6 +199,23 @@ def test_many_workers_come_and_go(zygote: Driven) -> None:
             connection.close()
     zygote.control.sendall(encode(Adopt(8, 77)))
     assert zygote.said().startswith("order")
+
+
+def test_its_python_is_put_on_a_shelf_and_nobody_writes_there(zygote: Driven) -> None:
+    """The zygote and each worker compare an area that was shelved with what it held, and workers clear it."""
+    for worker in range(3):
+        zygote.control.sendall(order(worker))
+        zygote.forked(worker).sendall(bytes([1, 0, 0, 0, 0xC0]))
+        assert zygote.said().startswith("worker")
+        assert zygote.told() == (Exited(worker, 5), [])
+        zygote.control.sendall(encode(Adopt(8, 77)))
+        assert zygote.said().startswith("order")
+
+    maps = Path(f"/proc/{zygote.process.pid}/maps").read_text().splitlines()
+    (shelved,) = [line.split() for line in maps if "memfd:shelf" in line]
+    assert shelved[1] == "rw-p"
+    files = [str(one.readlink()) for one in Path(f"/proc/{zygote.process.pid}/fd").iterdir()]
+    assert not [name for name in files if "shelf" in name]
 
 
 def test_an_order_that_is_too_long_is_the_end() -> None:

@@ -121,6 +121,29 @@ def test_a_rehearsal_that_cannot_begin_leaves_nobody_behind() -> None:
     assert said == "no more processes\nno child\n"
 
 
+def test_heaps_are_named_that_no_worker_writes() -> None:
+    said = run("""
+        import ctypes, mmap
+        from dspex.worker import hot_pages
+        page = hot_pages.PAGE_BYTES
+        areas = [mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE) for size in (1 << 22, 1 << 22, 1 << 12)]
+        # Apart from each other, or the kernel makes one mapping of them.
+        places = [ctypes.addressof(ctypes.c_char.from_buffer(area)) for area in areas]
+        libc = ctypes.CDLL(None)
+        for place in places:
+            libc.mprotect(ctypes.c_void_p(place), page, 1)
+
+        def named(hot, but=(0, 0)):
+            found = hot_pages.untouched_heaps(hot, but)
+            return [(place + page, (1 << 22) - page) in found for place in places[:2]]
+
+        print(named([]), named([(places[0] + 5 * page, page)]), named([], (places[1] + 9 * page, page)))
+        print(any(start <= places[2] < start + size for start, size in hot_pages.untouched_heaps([], (0, 0))))
+    """)
+
+    assert said == "[True, True] [False, True] [True, False]\nFalse\n"
+
+
 def test_the_difference_of_ranges_is_taken_page_by_page() -> None:
     page = hot_pages.PAGE_BYTES
     ranges = [(10 * page, 4 * page), (20 * page, page), (30 * page, 2 * page)]
