@@ -40,7 +40,6 @@
 
 #define LIFE_VERSION 1
 #define EXIT_INTERNAL 70
-#define PAGE_BYTES 4096
 #define HEADER_BYTES 4
 #define FRAME_BYTES_MAX (1u << 30)
 #define RECEIVE_BYTES (1 << 16)
@@ -697,18 +696,19 @@ static void enter_jail(struct life *life)
 /* Take a memory file of this process' own for the guest's interrupts: dspex/wasm/interrupt.py, `own` and `attach`. */
 static void own_flag(struct life *life)
 {
-    uint8_t *page = (uint8_t *)((uintptr_t)life->flag & ~(uintptr_t)(PAGE_BYTES - 1));
+    size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    uint8_t *page = (uint8_t *)((uintptr_t)life->flag & ~(uintptr_t)(page_bytes - 1));
     off_t offset = life->flag - page;
     int fd;
 
     fd = memfd_create("dspex-interrupt", MFD_CLOEXEC);
-    if (fd < 0 || write(fd, page, PAGE_BYTES) != PAGE_BYTES)
+    if (fd < 0 || write(fd, page, page_bytes) != (ssize_t)page_bytes)
         die("interrupt page");
     if (dup3(fd, (int)life->wakeup_fd, O_CLOEXEC) < 0)
         die("interrupt page");
     close(fd);
     fd = (int)life->wakeup_fd;
-    if (mmap(page, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) != page)
+    if (mmap(page, page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) != page)
         die("mmap over the interrupt page");
     if (lseek(fd, offset, SEEK_SET) != offset)
         die("interrupt page");
@@ -721,6 +721,8 @@ static void set_timer(int kind, double after_s)
 {
     struct itimerval timer = {{0, 0}, {(time_t)after_s, (suseconds_t)((after_s - (double)(time_t)after_s) * 1e6)}};
 
+    if (after_s > 0 && !timer.it_value.tv_sec && !timer.it_value.tv_usec)
+        timer.it_value.tv_usec = 1; /* zero would be never */
     if (setitimer((__itimer_which_t)kind, &timer, NULL) < 0)
         die("setitimer");
 }
