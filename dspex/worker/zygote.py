@@ -155,7 +155,11 @@ class Zygote:
         if not ranges:
             return ()
         shelf = os.memfd_create("dspex-zygote", os.MFD_CLOEXEC)
-        os.ftruncate(shelf, sum(length for _, length in ranges))
+        try:
+            os.ftruncate(shelf, sum(length for _, length in ranges))
+        except OSError:  # files may not be that large here; forks copy a few entries more
+            os.close(shelf)
+            return ()
         fast.shelve(ranges, shelf)
         return (shelf,)
 
