@@ -288,10 +288,6 @@ class FastPath:
         self._keep.append(kept)
         return ctypes.addressof(kept)
 
-    def copy_python(self) -> None:
-        """Get this process' own copies of those pages, once: in a worker that is Python's from the start."""
-        self._library.dspex_copy_python(ctypes.byref(self.life))
-
     def fork(self, connection: int, *, cpu_s: int, data_bytes: int, warm: bool) -> int:
         """Fork a worker.
 

@@ -318,8 +318,6 @@ class Zygote:
     def _make_ready(self, connection: socket.socket, order: Fork, keep_fds: tuple[int, ...] = ()) -> None:
         """Do what a worker does before it can be asked for anything."""
         language = self._language
-        if self._fast is not None:
-            self._fast.copy_python()
         own = language.enter_worker()
         session = order.requests == 0
         confine_worker(

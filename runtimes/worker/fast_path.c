@@ -178,7 +178,7 @@ static void die(const char *what)
  * Get this process' own copies of the pages that Python will write: in one sweep, which takes a third of the time that
  * it takes by a fault each. Kernels before 5.14 do not know how, and nothing rests on it.
  */
-EXPORT void dspex_copy_python(struct life *life)
+static void copy_python(struct life *life)
 {
     for (uint64_t i = 0; i < life->python_count; i++)
         if (madvise((void *)life->python[i].start, life->python[i].bytes, POPULATE_WRITE) < 0 && errno == EINVAL)
@@ -193,7 +193,7 @@ static void wake_python(struct life *life)
     if (life->awake)
         return;
     life->awake = 1;
-    dspex_copy_python(life);
+    copy_python(life);
     life->after_fork_child();
 }
 
