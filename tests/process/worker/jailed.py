@@ -48,6 +48,26 @@ if sys.argv[2] == "ordinary" and os.geteuid() == 0:
 STARTERS: Final = ("root", "ordinary") if os.geteuid() == 0 else ("ordinary",)
 """As whom a zygote can be started here."""
 
+REFUSED: Final = (
+    "os.fork()",
+    "far.sendmsg([b'x'])",
+    "socket.socket()",
+    "socket.socketpair()",
+    "os.pipe()",
+    "os.dup(1)",
+    "os.open('/', os.O_RDONLY)",
+    "os.setsid()",
+    "os.kill(1, 0)",
+    "os.kill(os.getppid(), 9)",
+    "syscalls.prctl(4, 1)",
+    "syscalls.prctl(1, 0)",
+    "syscalls.syscall('prlimit64', 0, 0, 1, 0)",
+    "os.memfd_create('x')",
+    "syscalls.syscall('landlock_restrict_self', 0, 0)",
+    "syscalls.syscall('seccomp', 1, 0, 0)",
+)
+"""What a worker never needs: programs that end with PermissionError in one; `near` and `far` are a pair of sockets."""
+
 
 def start(
     lines: str, *, starter: str, first: str = "", pass_fds: tuple[int, ...] = ()

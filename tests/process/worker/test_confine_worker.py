@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from dspex.isolation.copying import COPY_FLAGS
-from tests.process.worker.jailed import STARTERS, run, start
+from tests.process.worker.jailed import REFUSED, STARTERS, run, start
 
 starters = pytest.mark.parametrize("starter", STARTERS)
 
@@ -53,27 +53,7 @@ def test_what_serving_needs_works(starter: str, program: str, said: str) -> None
 
 
 @starters
-@pytest.mark.parametrize(
-    "program",
-    [
-        "os.fork()",
-        "far.sendmsg([b'x'])",
-        "socket.socket()",
-        "socket.socketpair()",
-        "os.pipe()",
-        "os.dup(1)",
-        "os.open('/', os.O_RDONLY)",
-        "os.setsid()",
-        "os.kill(1, 0)",
-        "os.kill(os.getppid(), 9)",
-        "syscalls.prctl(4, 1)",
-        "syscalls.prctl(1, 0)",
-        "syscalls.syscall('prlimit64', 0, 0, 1, 0)",
-        "os.memfd_create('x')",
-        "syscalls.syscall('landlock_restrict_self', 0, 0)",
-        "syscalls.syscall('seccomp', 1, 0, 0)",
-    ],
-)
+@pytest.mark.parametrize("program", REFUSED)
 def test_what_serving_does_not_need_is_refused(starter: str, program: str) -> None:
     assert run(_in_worker(program), starter=starter) == (0, "PermissionError 1\n0\n", "")
 

@@ -13,27 +13,9 @@ import pytest
 
 from dspex.runtimes import locate
 from dspex.wasm.fast_path import library
-from tests.process.worker.jailed import STARTERS, run
+from tests.process.worker.jailed import REFUSED, STARTERS, run
 
 starters = pytest.mark.parametrize("starter", STARTERS)
-REFUSED = (
-    "os.fork()",
-    "far.sendmsg([b'x'])",
-    "socket.socket()",
-    "socket.socketpair()",
-    "os.pipe()",
-    "os.dup(1)",
-    "os.open('/', os.O_RDONLY)",
-    "os.setsid()",
-    "os.kill(1, 0)",
-    "os.kill(os.getppid(), 9)",
-    "syscalls.prctl(4, 1)",
-    "syscalls.prctl(1, 0)",
-    "syscalls.syscall('prlimit64', 0, 0, 1, 0)",
-    "os.memfd_create('x')",
-    "syscalls.syscall('landlock_restrict_self', 0, 0)",
-    "syscalls.syscall('seccomp', 1, 0, 0)",
-)
 
 
 def _first() -> str:
