@@ -68,6 +68,16 @@ REFUSED: Final = (
 )
 """What a worker never needs: programs that end with PermissionError in one; `near` and `far` are a pair of sockets."""
 
+FILLS_MEMORY: Final = """
+say(len(bytearray(40 << 20)))
+try:
+    bytearray(80 << 20)
+except MemoryError:
+    say("no more")
+"""
+"""What says `FILLED` if 64 MiB may be added, and not much more."""
+FILLED: Final = "41943040\nno more\n0\n"
+
 
 def start(
     lines: str, *, starter: str, first: str = "", pass_fds: tuple[int, ...] = ()

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from dspex.isolation.copying import COPY_FLAGS
-from tests.process.worker.jailed import REFUSED, STARTERS, run, start
+from tests.process.worker.jailed import FILLED, FILLS_MEMORY, REFUSED, STARTERS, run, start
 
 starters = pytest.mark.parametrize("starter", STARTERS)
 
@@ -170,15 +170,8 @@ def test_the_kernel_kills_a_worker_whose_cpu_seconds_are_spent(starter: str) -> 
 
 @starters
 def test_memory_over_the_allowance_is_refused_and_under_it_given(starter: str) -> None:
-    program = """
-say(len(bytearray(40 << 20)))
-try:
-    bytearray(80 << 20)
-except MemoryError:
-    say("no more")
-"""
-    lines = _in_worker(program, limits="data_bytes=64 << 20")
-    assert run(lines, starter=starter) == (0, "41943040\nno more\n0\n", "")
+    lines = _in_worker(FILLS_MEMORY, limits="data_bytes=64 << 20")
+    assert run(lines, starter=starter) == (0, FILLED, "")
 
 
 @starters

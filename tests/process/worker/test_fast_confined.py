@@ -13,7 +13,7 @@ import pytest
 
 from dspex.runtimes import locate
 from dspex.wasm.fast_path import library
-from tests.process.worker.jailed import REFUSED, STARTERS, run
+from tests.process.worker.jailed import FILLED, FILLS_MEMORY, REFUSED, STARTERS, run
 
 starters = pytest.mark.parametrize("starter", STARTERS)
 
@@ -157,15 +157,8 @@ def test_the_kernel_kills_it_when_its_cpu_seconds_are_spent(starter: str) -> Non
 
 @starters
 def test_memory_over_the_allowance_is_refused_and_under_it_given(starter: str) -> None:
-    program = """
-say(len(bytearray(40 << 20)))
-try:
-    bytearray(80 << 20)
-except MemoryError:
-    say("no more")
-"""
-    lines = _in_fast_worker(program, data_bytes="base + (64 << 20)")
-    assert said_in(lines, starter) == "41943040\nno more\n0\n"
+    lines = _in_fast_worker(FILLS_MEMORY, data_bytes="base + (64 << 20)")
+    assert said_in(lines, starter) == FILLED
 
 
 @starters
